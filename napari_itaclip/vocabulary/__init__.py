@@ -1,0 +1,1 @@
+"""What to look for: classes, words, templates. No torch here."""

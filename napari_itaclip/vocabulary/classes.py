@@ -1,0 +1,552 @@
+"""The classes to look for: words, synonyms, extra texts, colours and stable ids.
+
+Everything here is immutable: an edit returns a new `Vocabulary`, so that a result can keep the
+vocabulary it was made with.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import index as as_index
+from typing import Any
+
+from napari_itaclip.errors import VocabularyError
+from napari_itaclip.vocabulary._checks import (
+    MAX_ID,
+    check_alpha,
+    check_color,
+    check_id,
+    clean_text,
+    word_key,
+)
+from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, free_color
+from napari_itaclip.vocabulary.templates import DEFAULT_TEMPLATES, Templates, validate_templates
+
+DEFAULT_ALPHA = 0.15
+"""Share of the auxiliary text in a class embedding (ITACLIP, table of (lambda, alpha))."""
+
+KINDS = ("definition", "synonym")
+
+_CLASS_SEPARATOR = re.compile(r"[;\r\n]+")
+
+
+@dataclass(frozen=True)
+class AuxiliaryText:
+    """A definition or synonym that is mixed into a class's words.
+
+    Parameters
+    ----------
+    text
+        The text; white space is squashed.
+    kind
+        ``"definition"`` or ``"synonym"``.
+    source, licence
+        Where the text comes from and under which licence, if known.
+    """
+
+    text: str
+    kind: str = "definition"
+    source: str | None = None
+    licence: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check and clean the values."""
+        object.__setattr__(self, "text", clean_text(self.text, "an auxiliary text"))
+        if self.kind not in KINDS:
+            raise VocabularyError(
+                f"the auxiliary text {self.text!r} has the kind {self.kind!r}: "
+                f"use one of {', '.join(KINDS)}"
+            )
+        for name in ("source", "licence"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(
+                    self, name, clean_text(value, f"{name} of the auxiliary text {self.text!r}")
+                )
+
+
+@dataclass(frozen=True, init=False)
+class ClassPrompt:
+    """One class and the words that stand for it.
+
+    Parameters
+    ----------
+    name
+        The class's name, which is also its first word. White space is squashed.
+    synonyms
+        Other words for the same class.
+    auxiliary
+        Definitions or synonyms mixed into all the class's words; plain strings are definitions.
+    color
+        ``"#rrggbb"`` (also ``"#rgb"``); None lets the vocabulary choose.
+    background
+        Whether this is the class of everything that is not looked for.
+    id
+        The value of the class in label images; None lets the vocabulary choose.
+    alpha
+        Share of the auxiliary text, 0 to 1; None takes the vocabulary's.
+
+    Raises
+    ------
+    VocabularyError
+        When a value is out of its range or a word occurs twice; the class is named.
+    """
+
+    name: str
+    synonyms: tuple[str, ...]
+    auxiliary: tuple[AuxiliaryText, ...]
+    color: str | None
+    background: bool
+    id: int | None
+    alpha: float | None
+
+    def __init__(
+        self,
+        name: str,
+        synonyms: Iterable[str] = (),
+        auxiliary: Iterable[AuxiliaryText | str] = (),
+        color: str | None = None,
+        background: bool = False,
+        id: int | None = None,  # the word users know from label images
+        alpha: float | None = None,
+    ) -> None:
+        name = clean_text(name, "the name of a class")
+        called = f"class {name!r}"
+        synonyms = _several(synonyms, f"the synonyms of {called}")
+        words = tuple(clean_text(word, f"a synonym of {called}") for word in synonyms)
+        keys = [word_key(word) for word in (name, *words)]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise VocabularyError(f"{called} has the word {words[position - 1]!r} twice")
+        texts = tuple(
+            _as_auxiliary(text, called)
+            for text in _several(auxiliary, f"the auxiliary texts of {called}", AuxiliaryText)
+        )
+        if not isinstance(background, bool):
+            raise VocabularyError(f"background of {called} must be true or false: {background!r}")
+        values: dict[str, Any] = {
+            "name": name,
+            "synonyms": words,
+            "auxiliary": texts,
+            "color": None if color is None else check_color(color, f"the colour of {called}"),
+            "background": background,
+            "id": None if id is None else check_id(id, f"the id of {called}"),
+            "alpha": None if alpha is None else check_alpha(alpha, f"alpha of {called}"),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    @classmethod
+    def parse(cls, item: ClassPrompt | str) -> ClassPrompt:
+        """Make a class from ``"dog"`` or ``"dog, puppy"`` (name, then synonyms).
+
+        Raises
+        ------
+        VocabularyError
+            When the text is empty or names several classes (``;`` or a line end).
+        """
+        if isinstance(item, ClassPrompt):
+            return item
+        if not isinstance(item, str):
+            raise VocabularyError(f"a class is text like 'dog, puppy' or a ClassPrompt: {item!r}")
+        if _CLASS_SEPARATOR.search(item.strip()):
+            raise VocabularyError(
+                f"{item!r} names several classes where one is expected: give them one by one"
+            )
+        words = [word for word in item.split(",") if word.strip()]
+        if not words:
+            raise VocabularyError(f"the name of a class is empty: {item!r}")
+        return cls(words[0], words[1:])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The name and the synonyms."""
+        return (self.name, *self.synonyms)
+
+    @property
+    def auxiliary_texts(self) -> tuple[str, ...]:
+        """The texts to mix in; none for the background, as in the paper."""
+        return () if self.background else tuple(text.text for text in self.auxiliary)
+
+
+@dataclass(frozen=True, init=False)
+class Vocabulary:
+    """The classes to look for, in order, with their ids and colours.
+
+    The background class gets id 0 and black. The others get the smallest free ids from 1 on and
+    palette colours; explicit ids and colours are kept. 0 without a background class means
+    "unlabelled" and is given to another class only explicitly.
+
+    Parameters
+    ----------
+    classes
+        `ClassPrompt` objects, or strings as in `ClassPrompt.parse`.
+    alpha
+        Share of the auxiliary texts in the embeddings, 0 to 1.
+    templates
+        The name of a set (`templates.TEMPLATE_SETS`) or sentences with ``{}``.
+    domain
+        What the images show, for example ``"street scenes"``; None when unknown.
+    allow_shared_words
+        Whether two classes may hold the same word. Such a word cannot tell them apart, so this
+        is for the published benchmarks only (COCO-Object has "bed" in its background, too).
+    next_id
+        The id the next added class gets; None takes the one after the largest. Kept by edits, so
+        that the id of a removed class is never handed out again.
+
+    Raises
+    ------
+    VocabularyError
+        For no classes, a word twice, an id twice, or a second background class.
+    """
+
+    classes: tuple[ClassPrompt, ...]
+    alpha: float
+    templates: Templates
+    domain: str | None
+    allow_shared_words: bool
+    next_id: int
+    _positions: dict[str, int] = field(repr=False, compare=False)
+
+    def __init__(
+        self,
+        classes: Iterable[ClassPrompt | str],
+        alpha: float = DEFAULT_ALPHA,
+        templates: str | Iterable[str] = DEFAULT_TEMPLATES,
+        domain: str | None = None,
+        allow_shared_words: bool = False,
+        next_id: int | None = None,
+    ) -> None:
+        prompts = [ClassPrompt.parse(item) for item in _several(classes, "the classes")]
+        if not prompts:
+            raise VocabularyError(
+                "the vocabulary is empty: name at least one class, like 'cat; dog'"
+            )
+        first = 1 if next_id is None else check_id(next_id, "next_id")
+        prompts = _with_colors(_with_ids(prompts, first))
+        _check_words(prompts, allow_shared_words)
+        after = max(first, 1 + max(prompt.id or 0 for prompt in prompts))
+        values: dict[str, Any] = {
+            "classes": tuple(prompts),
+            "alpha": check_alpha(alpha, "alpha of the vocabulary"),
+            "templates": validate_templates(templates),
+            "domain": None if domain is None else clean_text(domain, "the domain"),
+            "allow_shared_words": bool(allow_shared_words),
+            "next_id": after,
+            "_positions": {word_key(prompt.name): at for at, prompt in enumerate(prompts)},
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    # ---- making one ---------------------------------------------------------------------------
+
+    @classmethod
+    def parse(cls, source: object) -> Vocabulary:
+        """Make a vocabulary from whatever a person is likely to have.
+
+        Parameters
+        ----------
+        source
+            A `Vocabulary`; a list of strings and `ClassPrompt` objects; text as in `from_string`;
+            a path object, or text that ends in ``.yaml`` or ``.yml``, naming a file; a mapping as
+            in `from_dict`.
+
+        Raises
+        ------
+        VocabularyError
+            When it is none of these, or its content is wrong.
+        """
+        if isinstance(source, Vocabulary):
+            return source
+        if isinstance(source, ClassPrompt):
+            return cls((source,))
+        if isinstance(source, str):
+            if source.strip().lower().endswith((".yaml", ".yml")):
+                return cls.from_yaml(source.strip())
+            return cls.from_string(source)
+        if isinstance(source, os.PathLike):
+            return cls.from_yaml(source)
+        if isinstance(source, Mapping):
+            return cls.from_dict(source)
+        if isinstance(source, Iterable) and not isinstance(source, bytes):
+            return cls.from_list(source)
+        raise VocabularyError(
+            f"a vocabulary is text like 'cat; dog, puppy', a list, or a YAML file, not {source!r}"
+        )
+
+    @classmethod
+    def from_list(cls, items: Iterable[ClassPrompt | str], **options: Any) -> Vocabulary:
+        """Make a vocabulary from classes; ``options`` as for `Vocabulary`."""
+        return cls(items, **options)
+
+    @classmethod
+    def from_string(cls, text: str, **options: Any) -> Vocabulary:
+        """Make a vocabulary from text; ``options`` as for `Vocabulary`.
+
+        ``;`` or a line end separates classes and ``,`` separates a class's synonyms:
+        ``"cat; dog, puppy"``. Text with commas only lists classes: ``"building, road, palm tree"``.
+        One class with synonyms ends in ``;``: ``"dog, puppy;"``. Empty pieces are passed over.
+        """
+        text = text.strip()
+        parts = _CLASS_SEPARATOR.split(text)
+        if len(parts) == 1:
+            parts = text.split(",")
+        return cls([part for part in parts if part.replace(",", "").strip()], **options)
+
+    @classmethod
+    def from_yaml(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Read a vocabulary file, see `files.load_vocabulary`."""
+        from napari_itaclip.vocabulary.files import load_vocabulary
+
+        return load_vocabulary(path)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Vocabulary:
+        """Make a vocabulary from what `to_dict` gave."""
+        from napari_itaclip.vocabulary.files import vocabulary_from_data
+
+        return vocabulary_from_data(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values that JSON and YAML can hold."""
+        from napari_itaclip.vocabulary.files import vocabulary_to_data
+
+        return vocabulary_to_data(self)
+
+    # ---- looking at it ------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names, in order."""
+        return tuple(prompt.name for prompt in self.classes)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The classes' values in label images, in order."""
+        return tuple(prompt.id or 0 for prompt in self.classes)
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """The classes' colours as ``"#rrggbb"``, in order."""
+        return tuple(prompt.color or BACKGROUND_COLOR for prompt in self.classes)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All classes' words, in class order."""
+        return tuple(word for prompt in self.classes for word in prompt.words)
+
+    @property
+    def word_class_index(self) -> tuple[int, ...]:
+        """For each of `words` the position of its class in `classes`."""
+        return tuple(at for at, prompt in enumerate(self.classes) for _ in prompt.words)
+
+    @property
+    def background(self) -> ClassPrompt | None:
+        """The background class, if there is one."""
+        return next((prompt for prompt in self.classes if prompt.background), None)
+
+    def position(self, name: str) -> int:
+        """Return the place of a class by its name (upper and lower case are the same).
+
+        Raises
+        ------
+        VocabularyError
+            When no class has this name.
+        """
+        found = self._positions.get(word_key(name)) if isinstance(name, str) else None
+        if found is None:
+            near = difflib.get_close_matches(word_key(str(name)), self._positions, 1)
+            hint = (
+                f"; did you mean {self.classes[self._positions[near[0]]].name!r}?" if near else ""
+            )
+            raise VocabularyError(f"there is no class named {name!r}{hint}")
+        return found
+
+    def __getitem__(self, key: str | int) -> ClassPrompt:
+        """Return a class by its name or its position."""
+        if isinstance(key, str):
+            return self.classes[self.position(key)]
+        try:
+            return self.classes[as_index(key)]
+        except (IndexError, TypeError):
+            raise VocabularyError(
+                f"there is no class at position {key!r}; there are {len(self.classes)}"
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a class has this name."""
+        return isinstance(name, str) and word_key(name) in self._positions
+
+    def __len__(self) -> int:
+        """Return the number of classes."""
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[ClassPrompt]:
+        """Iterate over the classes in order."""
+        return iter(self.classes)
+
+    # ---- editing: every method returns a new vocabulary ----------------------------------------
+
+    def add(self, item: ClassPrompt | str) -> Vocabulary:
+        """Return a vocabulary with one more class at the end, under a fresh id."""
+        return self._with((*self.classes, ClassPrompt.parse(item)))
+
+    def remove(self, name: str) -> Vocabulary:
+        """Return a vocabulary without a class; its id is not handed out again."""
+        at = self.position(name)
+        if len(self.classes) == 1:
+            raise VocabularyError(
+                f"{name!r} is the only class: add another before it is removed, or replace it"
+            )
+        return self._with(self.classes[:at] + self.classes[at + 1 :])
+
+    def replace(self, name: str, item: ClassPrompt | str) -> Vocabulary:
+        """Return a vocabulary with another class in the place of one.
+
+        The new class takes over id and colour where it brings none of its own; when it becomes
+        the background, or stops being it, it gets a new id and colour instead.
+        """
+        at = self.position(name)
+        old, new = self.classes[at], ClassPrompt.parse(item)
+        if old.background == new.background:
+            new = replace(
+                new,
+                id=old.id if new.id is None else new.id,
+                color=new.color or old.color,
+            )
+        return self._with((*self.classes[:at], new, *self.classes[at + 1 :]))
+
+    def reorder(self, names: Iterable[str]) -> Vocabulary:
+        """Return the same classes in another order, each with its id and colour.
+
+        Raises
+        ------
+        VocabularyError
+            When the names are not exactly this vocabulary's.
+        """
+        order = [self.position(name) for name in _several(names, "the names")]
+        if sorted(order) != list(range(len(self.classes))):
+            raise VocabularyError("a new order must name every class exactly once")
+        return self._with(tuple(self.classes[at] for at in order))
+
+    def with_alpha(self, alpha: float) -> Vocabulary:
+        """Return the same vocabulary with another weight of auxiliary texts.
+
+        Raises
+        ------
+        VocabularyError
+            If ``alpha`` is not in [0, 1].
+        """
+        return Vocabulary(
+            self.classes,
+            alpha=alpha,
+            templates=self.templates,
+            domain=self.domain,
+            allow_shared_words=self.allow_shared_words,
+            next_id=self.next_id,
+        )
+
+    def _with(self, classes: tuple[ClassPrompt, ...]) -> Vocabulary:
+        """Return the same vocabulary with other classes."""
+        return Vocabulary(
+            classes, self.alpha, self.templates, self.domain, self.allow_shared_words, self.next_id
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the constructor."""
+        return Vocabulary, (
+            self.classes,
+            self.alpha,
+            self.templates,
+            self.domain,
+            self.allow_shared_words,
+            self.next_id,
+        )
+
+
+def _several(values: object, what: str, single: type | None = None) -> list[Any]:
+    """Return a list, refusing a bare string (its letters would become the items)."""
+    if isinstance(values, str) or (single is not None and isinstance(values, single)):
+        raise VocabularyError(f"{what} must be a list, not {values!r}")
+    if not isinstance(values, Iterable):
+        raise VocabularyError(f"{what} must be a list, not {values!r}")
+    return list(values)
+
+
+def _as_auxiliary(text: AuxiliaryText | str, called: str) -> AuxiliaryText:
+    """Make an `AuxiliaryText`, naming the class in errors."""
+    if isinstance(text, AuxiliaryText):
+        return text
+    return AuxiliaryText(clean_text(text, f"an auxiliary text of {called}"))
+
+
+def _with_ids(prompts: list[ClassPrompt], first: int) -> list[ClassPrompt]:
+    """Give ids to the classes that have none: 0 to the background, the others from ``first``."""
+    background = [prompt.name for prompt in prompts if prompt.background]
+    if len(background) > 1:
+        raise VocabularyError(
+            f"{background[0]!r} and {background[1]!r} are both marked as background: "
+            "keep one, and give it the other's words as synonyms"
+        )
+    owner: dict[int, str] = {}
+    for prompt in prompts:
+        number = 0 if prompt.background and prompt.id is None else prompt.id
+        if number is None:
+            continue
+        if number in owner:
+            raise VocabularyError(
+                f"the classes {owner[number]!r} and {prompt.name!r} have the same id {number}"
+            )
+        owner[number] = prompt.name
+    given: list[ClassPrompt] = []
+    candidate = max(first, 1)
+    for prompt in prompts:
+        if prompt.id is None and not prompt.background:
+            while candidate in owner:
+                candidate += 1
+            if candidate > MAX_ID:
+                raise VocabularyError(f"no id is left for class {prompt.name!r}: give it one")
+            given.append(replace(prompt, id=candidate))
+            candidate += 1
+        else:
+            given.append(replace(prompt, id=0) if prompt.id is None else prompt)
+    return given
+
+
+def _with_colors(prompts: list[ClassPrompt]) -> list[ClassPrompt]:
+    """Give colours to the classes that have none: by id, so that they do not depend on order."""
+    taken = {prompt.color for prompt in prompts if prompt.color} | {BACKGROUND_COLOR}
+    coloured: list[ClassPrompt] = []
+    for prompt in prompts:
+        color = prompt.color
+        if color is None:
+            is_ground = prompt.background
+            color = (
+                BACKGROUND_COLOR if is_ground else free_color(max((prompt.id or 0) - 1, 0), taken)
+            )
+            taken.add(color)
+        coloured.append(prompt if prompt.color else replace(prompt, color=color))
+    return coloured
+
+
+def _check_words(prompts: list[ClassPrompt], allow_shared_words: bool) -> None:
+    """Refuse a name twice, and a word in two classes unless that is allowed."""
+    names: dict[str, str] = {}
+    words: dict[str, str] = {}
+    for prompt in prompts:
+        key = word_key(prompt.name)
+        if key in names:
+            raise VocabularyError(f"the class {prompt.name!r} is listed twice")
+        names[key] = prompt.name
+    for prompt in prompts:
+        for word in prompt.words:
+            other = words.setdefault(word_key(word), prompt.name)
+            if other != prompt.name and not allow_shared_words:
+                raise VocabularyError(
+                    f"the word {word!r} stands in class {other!r} and in class {prompt.name!r}: "
+                    "leave it in one of them"
+                )
