@@ -1,0 +1,1 @@
+"""The network: checkpoints, text and vision towers (torch + open_clip)."""

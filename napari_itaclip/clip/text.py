@@ -1,0 +1,300 @@
+"""Embeddings of words and of whole vocabularies.
+
+A word is put into every template of a set; the text tower reads each prompt, and the normalised
+embeddings are averaged and normalised again. Auxiliary texts go the same way and are mixed in
+(ITACLIP eq. 9).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_itaclip.clip.checkpoints import ClipModel
+from napari_itaclip.clip.embedding_cache import EmbeddingCache, EmbeddingKey
+from napari_itaclip.clip.transformer import (
+    add_feed_forward,
+    attend,
+    attention_output,
+    layer_norm,
+    project,
+    run_block,
+)
+from napari_itaclip.errors import VocabularyError
+from napari_itaclip.vocabulary.classes import Vocabulary
+from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, validate_templates
+
+_TOKENS_PER_BATCH = 4096
+"""Prompts of like length run together, about this many tokens at a time."""
+
+_SPECIAL_TOKENS = 2
+"""Start and end of text."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of prompts done and the total."""
+
+
+@cache
+def _imagenet_templates() -> tuple[str, ...]:
+    """Return open_clip's 80 ImageNet templates as format strings."""
+    from open_clip import OPENAI_IMAGENET_TEMPLATES
+
+    return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
+
+
+def resolve_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the prompts of a template set, given by name or as strings with one ``{}`` each.
+
+    Raises
+    ------
+    VocabularyError
+        If there is no set of that name or a template has no ``{}``.
+    """
+    if templates == "imagenet-80":
+        return _imagenet_templates()
+    if isinstance(templates, str):
+        if templates not in TEMPLATE_SETS:
+            names = ", ".join(sorted({"imagenet-80", *TEMPLATE_SETS}))
+            raise VocabularyError(f"There is no template set {templates!r}; choose from {names}.")
+        return tuple(TEMPLATE_SETS[templates])
+    return validate_templates(templates)
+
+
+@torch.inference_mode()
+def encode_tokens(model: ClipModel, tokens: Tensor, progress: Progress | None = None) -> Tensor:
+    """Return the L2-normalised text embeddings of tokenised prompts.
+
+    The tower is causal and reads the end-of-text token, so what follows that token changes
+    nothing. Prompts are sorted by length and cut there, and in the last block only the token that
+    is read goes on; both are exact.
+
+    Parameters
+    ----------
+    model : ClipModel
+        The model.
+    tokens : Tensor of int64, shape (N, context)
+        Prompts as the model's tokenizer returns them.
+    progress : callable, optional
+        Called with prompts done and total after each batch.
+
+    Returns
+    -------
+    Tensor, shape (N, D), float32
+        On the model's device.
+    """
+    ends = tokens.argmax(dim=1)  # the end-of-text token has the highest id
+    order = ends.argsort(stable=True)
+    out = torch.empty(len(tokens), model.embed_dim, device=model.device)
+    done = 0
+    while done < len(tokens):
+        shortest = int(ends[order[done]]) + 1
+        chunk = order[done : done + max(1, _TOKENS_PER_BATCH // shortest)]
+        length = int(ends[chunk[-1]]) + 1
+        batch = tokens[chunk, :length].to(model.device)
+        out[chunk.to(model.device)] = _encode_batch(model, batch, ends[chunk].to(model.device))
+        done += len(chunk)
+        if progress is not None:
+            progress(done, len(tokens))
+    return out
+
+
+def _encode_batch(model: ClipModel, tokens: Tensor, ends: Tensor) -> Tensor:
+    """Return the normalised embeddings ``(B, D)`` of ``tokens`` ``(B, L)`` read at ``ends``."""
+    network = cast(Any, model.network)
+    length = tokens.shape[1]
+    x = network.token_embedding(tokens).float()
+    x += network.positional_embedding[:length].float()
+    blocks = list(network.transformer.resblocks)
+    for block in blocks[:-1]:
+        run_block(block, x, causal=True)
+    rows = torch.arange(len(tokens), device=tokens.device)
+    heads = project(blocks[-1], x)
+    visible = torch.arange(length, device=tokens.device) <= ends[:, None]
+    query = heads.q[rows, :, ends][:, :, None]
+    attended = attend(query, heads.k, heads.v, mask=visible[:, None, None])
+    x = x[rows, ends][:, None] + attention_output(blocks[-1], attended)
+    add_feed_forward(blocks[-1], x)
+    dtype = model.dtype
+    x = layer_norm(network.ln_final, x[:, 0], dtype)
+    projection = network.text_projection
+    if isinstance(projection, torch.nn.Linear):
+        x = projection(x)
+    elif projection is not None:
+        x = x @ projection
+    return functional.normalize(x.float(), dim=-1)
+
+
+class TextEncoder:
+    """Embeds words with one model and remembers them.
+
+    Parameters
+    ----------
+    model : ClipModel
+        The model.
+    cache : EmbeddingCache, optional
+        Where embeddings are kept; by default in memory only.
+    """
+
+    def __init__(self, model: ClipModel, cache: EmbeddingCache | None = None) -> None:
+        self.model = model
+        self.cache = EmbeddingCache() if cache is None else cache
+        self._longest: dict[tuple[str, ...], str] = {}
+
+    def encode(
+        self,
+        words: Sequence[str],
+        templates: str | Sequence[str] = "imagenet-80",
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Return the embedding of each word: the normalised mean over the templates.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Words or texts. One that does not fit the context is cut (see `fit_to_context`).
+        templates : str or sequence of str
+            Template set by name, or prompts with a ``{}``.
+        progress : callable, optional
+            Called with prompts done and total; not called when every word is known.
+
+        Returns
+        -------
+        Tensor, shape (len(words), D), float32
+            L2-normalised rows on the model's device.
+        """
+        prompts = resolve_templates(templates)
+        fitted = [self.fit_to_context(word, prompts) for word in words]
+        digest = hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:16]
+        weights = f"{self.model.identity}/{str(self.model.dtype).removeprefix('torch.')}"
+        keys = {word: EmbeddingKey(weights, digest, word) for word in fitted}
+        dim = self.model.embed_dim
+        known = {
+            key: vector
+            for key, vector in self.cache.get(keys.values()).items()
+            if vector.shape == (dim,)
+        }
+        new = [word for word, key in keys.items() if key not in known]
+        if new:
+            computed = self._embed(new, prompts, progress).cpu().numpy()
+            fresh = {keys[word]: vector for word, vector in zip(new, computed, strict=True)}
+            self.cache.put(fresh)
+            known |= fresh
+        if not fitted:
+            return torch.empty(0, dim, device=self.model.device)
+        rows = [torch.tensor(known[keys[word]]) for word in fitted]
+        return torch.stack(rows).to(self.model.device)
+
+    def fit_to_context(self, text: str, templates: str | Sequence[str] = "imagenet-80") -> str:
+        """Return ``text``, cut at a word boundary if it and a template exceed the context.
+
+        A single overlong word is cut by the tokenizer alone.
+        """
+        prompts = resolve_templates(templates)
+        context = self.model.context_length - _SPECIAL_TOKENS
+        longest = self._longest_template(prompts)
+
+        def fits(candidate: str) -> bool:
+            return self.model.count_tokens(longest.replace("{}", candidate)) <= context
+
+        if fits(text):
+            return text
+        words = text.split()
+        low, high = 1, len(words)  # words[:low] is kept whatever its length
+        while low < high:
+            middle = (low + high + 1) // 2
+            if fits(" ".join(words[:middle])):
+                low = middle
+            else:
+                high = middle - 1
+        return " ".join(words[:low]).rstrip(",;:")
+
+    def _longest_template(self, prompts: tuple[str, ...]) -> str:
+        """Return the template with the most tokens."""
+        if prompts not in self._longest:
+            self._longest[prompts] = max(prompts, key=self.model.count_tokens)
+        return self._longest[prompts]
+
+    def _embed(
+        self, words: Sequence[str], prompts: Sequence[str], progress: Progress | None
+    ) -> Tensor:
+        texts = [prompt.replace("{}", word) for word in words for prompt in prompts]
+        embedded = encode_tokens(self.model, self.model.tokenize(texts), progress)
+        mean = embedded.view(len(words), len(prompts), -1).mean(dim=1)
+        return functional.normalize(mean, dim=-1)
+
+
+@dataclass(frozen=True)
+class ClassEmbeddings:
+    """The text side of a segmentation.
+
+    Attributes
+    ----------
+    embeddings : Tensor, shape (W, D), float32
+        One fused embedding per prompt word (eq. 9), not normalised again.
+    word_class_index : tuple of int, length W
+        Position of each word's class in the vocabulary.
+    words : tuple of str, length W
+        The words themselves.
+    cut_texts : mapping of str to str
+        Texts that were too long for the context, and what was used of them.
+    """
+
+    embeddings: Tensor
+    word_class_index: tuple[int, ...]
+    words: tuple[str, ...]
+    cut_texts: Mapping[str, str]
+
+
+def embed_vocabulary(
+    encoder: TextEncoder, vocabulary: Vocabulary, progress: Progress | None = None
+) -> ClassEmbeddings:
+    """Return the fused embeddings of every word of ``vocabulary``.
+
+    ``t = (1 - α) t_w + α t_a`` (eq. 9), not normalised again; ``t_a`` is shared by the words of a
+    class. Several auxiliary texts of a class are averaged and normalised first. A class without
+    auxiliary text, such as the background, keeps ``t_w``.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+        Embeds the words.
+    vocabulary : Vocabulary
+        Classes, weights α and templates.
+    progress : callable, optional
+        Called with prompts done and total.
+
+    Returns
+    -------
+    ClassEmbeddings
+        In the order of ``vocabulary.words``.
+    """
+    auxiliary = [text for prompt in vocabulary for text in prompt.auxiliary_texts]
+    texts = [*vocabulary.words, *auxiliary]
+    prompts = resolve_templates(vocabulary.templates)
+    rows = encoder.encode(texts, prompts, progress)
+    fused = rows[: len(vocabulary.words)].clone()
+    index = torch.tensor(vocabulary.word_class_index, device=fused.device)
+    start = len(vocabulary.words)
+    for position, prompt in enumerate(vocabulary):
+        count = len(prompt.auxiliary_texts)
+        if not count:
+            continue
+        mixed = functional.normalize(rows[start : start + count].mean(dim=0), dim=-1)
+        start += count
+        alpha = vocabulary.alpha if prompt.alpha is None else prompt.alpha
+        own = index == position
+        fused[own] = (1 - alpha) * fused[own] + alpha * mixed
+    used = {text: encoder.fit_to_context(text, prompts) for text in texts}
+    return ClassEmbeddings(
+        embeddings=fused,
+        word_class_index=tuple(vocabulary.word_class_index),
+        words=tuple(vocabulary.words),
+        cut_texts={text: cut for text, cut in used.items() if cut != text},
+    )
