@@ -1,0 +1,69 @@
+"""Show results in a napari window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_itaclip.errors import ItaclipError
+from napari_itaclip.segmentation.segmenter import Segmentation
+
+
+def labels_layer_options(result: Segmentation) -> dict[str, Any]:
+    """Return the keyword arguments of a napari labels layer that shows ``result``.
+
+    Classes have their own colours and show their names in the status bar; 0 stays transparent
+    unless it is a class of the vocabulary. The metadata say how the labels were made.
+    """
+    rows = result.classes
+    colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+    colors |= {row.id: row.color for row in rows if row.id in result.vocabulary.ids and row.id}
+    return {
+        "colormap": colors,
+        "features": {"index": [row.id for row in rows], "class": [row.name for row in rows]},
+        "metadata": {
+            "napari-itaclip": {
+                "vocabulary": result.vocabulary.to_dict(),
+                "settings": asdict(result.settings),
+                "notes": list(result.notes),
+            }
+        },
+        "opacity": 0.6,
+    }
+
+
+def show_segmentations(
+    results: Sequence[tuple[str, NDArray[np.uint8], Segmentation]],
+) -> None:
+    """Open a napari window with each picture under its labels, and wait until it is closed.
+
+    Parameters
+    ----------
+    results : sequence of (str, ndarray of uint8 (H, W, 3), Segmentation)
+        Name, picture and result. Only the first one is visible.
+
+    Raises
+    ------
+    ItaclipError
+        If napari finds no Qt binding or no screen.
+    """
+    try:
+        import napari
+
+        viewer = napari.Viewer(title="ITACLIP demo")
+    except Exception as error:
+        # Qt reports a missing binding in several ways, depending on the binding and the system.
+        raise ItaclipError(
+            f"napari cannot open a window: {error}. Install a Qt binding with "
+            'pip install "napari-itaclip[all]", or leave out --view.'
+        ) from error
+    for position, (name, picture, result) in enumerate(results):
+        visible = position == 0
+        viewer.add_image(picture, name=name, rgb=True, visible=visible)
+        options = labels_layer_options(result)
+        viewer.add_labels(result.labels, name=f"{name} labels", visible=visible, **options)
+    napari.run()

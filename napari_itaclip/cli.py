@@ -1,0 +1,74 @@
+"""The command line: ``napari-itaclip segment | demo | models``.
+
+Exit codes: 0 all done; 1 something failed while running (an unreadable image, missing weights, a
+full disk); 2 the command itself was wrong (an unknown option, an empty vocabulary).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from napari_itaclip import __version__
+from napari_itaclip._cli.console import report_error
+from napari_itaclip._cli.demo import demo
+from napari_itaclip._cli.models import models
+from napari_itaclip._cli.segment import segment
+from napari_itaclip.errors import ItaclipError, SettingsError, VocabularyError
+
+app = typer.Typer(
+    name="napari-itaclip",
+    help="Type words, get labels: open-vocabulary segmentation of images (ITACLIP on CLIP).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(segment)
+app.command()(demo)
+app.add_typer(models, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Type words, get labels: open-vocabulary segmentation of images (ITACLIP on CLIP)."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are printed, never raised."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except (VocabularyError, SettingsError) as error:
+        report_error(error)
+        return 2
+    except ItaclipError as error:
+        report_error(error)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("Stopped.", file=sys.stderr)
+        return 130
+    return result if isinstance(result, int) else 0
