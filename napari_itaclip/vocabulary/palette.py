@@ -1,8 +1,9 @@
 """Class colours: many, distinct, the same every time.
 
-The first colours are chosen by hand so that neighbours in the list differ in lightness as well as
-in hue, which keeps them apart for readers who do not see red and green as different. The others
-walk around the hue circle of OKLCH by the golden ratio, on changing levels of lightness.
+The first colours are chosen by hand and put in an order in which each lies far from those before
+it, also for readers who do not see red and green as different (simulated as in Machado et al.,
+"A physiologically-based model for simulation of color vision deficiency", 2009). The others walk
+around the hue circle of OKLCH by the golden ratio, on changing levels of lightness.
 OKLCH: B. Ottosson, "A perceptual color space for image processing", 2020.
 """
 
@@ -19,26 +20,26 @@ BACKGROUND_COLOR = "#000000"
 FIRST_COLORS: tuple[str, ...] = (
     "#0072b2",
     "#e69f00",
-    "#56b4e9",
-    "#d55e00",
-    "#00a37a",
-    "#f0e442",
-    "#cc79a7",
-    "#7a3ea3",
-    "#a6d854",
     "#b22222",
-    "#7fe3d4",
-    "#8c564b",
-    "#ffb3c6",
-    "#1b5e20",
-    "#b39ddb",
+    "#00a37a",
     "#3344dd",
-    "#ffd8a8",
-    "#c2185b",
-    "#607d8b",
-    "#808000",
-    "#00e5ff",
+    "#ffb3c6",
     "#5c2a4d",
+    "#00e5ff",
+    "#ffd8a8",
+    "#f0e442",
+    "#8c564b",
+    "#d55e00",
+    "#607d8b",
+    "#a6d854",
+    "#b39ddb",
+    "#1b5e20",
+    "#cc79a7",
+    "#7fe3d4",
+    "#7a3ea3",
+    "#808000",
+    "#56b4e9",
+    "#c2185b",
 )
 
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
