@@ -58,7 +58,7 @@ def expand_token_rows(state_dict: Mapping[str, Tensor], vocab_size: int) -> dict
         )
     if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= vocab_size):
         raise CheckpointError(f"{IDS!r} holds ids outside the vocabulary of {vocab_size} tokens.")
-    if ids.unique().numel() != ids.numel():
+    if len(set(ids.tolist())) != ids.numel():
         raise CheckpointError(f"{IDS!r} lists a token id twice.")
     weight = rows[-1:].repeat(vocab_size, 1)
     weight[ids] = rows[:-1]

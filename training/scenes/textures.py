@@ -36,6 +36,11 @@ COLOURS: dict[str, tuple[Range, Range, Range]] = {
 }
 
 
+def f32(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return ``values`` as float32, which they already are except to a type checker."""
+    return np.asarray(values, np.float32)
+
+
 def rgb(name: str, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return a random shade of the colour word ``name``."""
     hue, saturation, value = (rng.uniform(*bounds) for bounds in COLOURS[name])
@@ -194,7 +199,7 @@ def waves(
     ripple = noise(rng, size, period * 1.5, 1, stretch=0.2)
     value = 1 + contrast * (0.6 * crest + 0.7 * ripple)
     glint = np.clip(crest * 0.6 + ripple - 1.1, 0, 1) * (1.2 * contrast)
-    return _tinted(value, base) + glint[..., None]
+    return _tinted(f32(value), base) + f32(glint)[..., None]
 
 
 def foliage(
@@ -203,7 +208,7 @@ def foliage(
     """Return leaf clumps: bright tops against dark gaps."""
     clump = noise(rng, size, leaf, 2) + 0.5 * noise(rng, size, leaf * 4, 1)
     value = 1 + contrast * np.clip(clump * 1.2, -1, 1)
-    return _tinted(value, base)
+    return _tinted(f32(value), base)
 
 
 def blades(
@@ -234,14 +239,13 @@ def ball_light(size: Size, strength: float = 0.35) -> NDArray[np.float32]:
     """Return brightness factors ``(H, W)`` that make a disc look round, lit from the upper left."""
     y = np.linspace(-1, 1, size[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, size[1], dtype=np.float32)[None]
-    light: NDArray[np.float32] = 1 + strength * (0.6 - (x + 0.4) ** 2 - (y + 0.45) ** 2)
-    return light
+    return f32(1 + strength * (0.6 - (x + 0.4) ** 2 - (y + 0.45) ** 2))
 
 
 def blurred(mask: Mask, radius: float) -> Mask:
     """Return ``mask`` with soft edges (shadows, glows)."""
     picture = Image.fromarray(np.rint(mask * 255).astype(np.uint8))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255
+    return f32(np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255)
 
 
 def finish(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -275,5 +279,5 @@ def finish(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     np.clip(np.rint(image, out=image), 0, 255, out=image)
     curve = np.rint(255 * (np.arange(256) / 255) ** rng.uniform(0.85, 1.18)).astype(np.uint8)
     result: NDArray[np.uint8] = curve[image.astype(np.uint8)]
-    canvas.image = result.astype(np.float32) / 255
+    canvas.image = f32(result.astype(np.float32) / 255)
     return result
