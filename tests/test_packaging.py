@@ -1,0 +1,178 @@
+"""What gets installed: the manifest, the wheel, the public names, and what an import drags in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+from npe2 import PluginManifest
+
+import napari_itaclip
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "napari_itaclip"
+HEAVY = ("torch", "open_clip", "numpy", "scipy", "skimage", "napari", "qtpy")
+QT = ("qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6")
+VIEWER = ("napari", "magicgui", "vispy")
+
+# Prints where npe2 finds the manifest when `sys.argv[1]` comes before every other site folder.
+FIND_MANIFEST = """
+import site, sys
+before = len(sys.path)
+site.addsitedir(sys.argv[1])  # reads the .pth file of an editable install
+sys.path[:0] = sys.path[before:]
+from importlib.metadata import distribution
+from npe2 import PluginManifest
+assert str(distribution("napari-itaclip")._path).startswith(sys.argv[1])
+manifest = PluginManifest.from_distribution("napari-itaclip")
+print(manifest.name, len(manifest.contributions.sample_data or ()))
+"""
+
+IMPORT_EVERYTHING = """
+import importlib, json, pkgutil, sys
+
+blocked = set(sys.argv[1].split(","))
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Block())
+import napari_itaclip
+
+done = []
+for found in pkgutil.walk_packages(napari_itaclip.__path__, "napari_itaclip."):
+    if not found.name.startswith("napari_itaclip._widget"):
+        importlib.import_module(found.name)
+        done.append(found.name)
+print(json.dumps(done))
+"""
+
+
+def run_python(code: str, *arguments: str, cwd: Path = ROOT) -> str:
+    """Run code in a fresh interpreter and return what it printed."""
+    environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def build(root: Path, kind: str, into: Path) -> Path:
+    """Build a wheel ("standard" or "editable") of the project in ``root`` and return its path."""
+    [wheel] = WheelBuilder(str(root)).build(directory=str(into), versions=[kind])
+    return Path(wheel)
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    wheel = build(ROOT, "standard", tmp_path_factory.mktemp("wheel"))
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+@pytest.fixture
+def small_project(tmp_path: Path) -> Path:
+    """Copy what decides where the manifest lands, so that building leaves the sources alone."""
+    root = tmp_path / "project"
+    unneeded = shutil.ignore_patterns("data", "napari.yaml", "__pycache__")
+    shutil.copytree(PACKAGE, root / "napari_itaclip", ignore=unneeded)
+    for name in ("pyproject.toml", "napari.yaml", "hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+def test_manifest_is_valid_and_names_real_functions() -> None:
+    manifest = PluginManifest.from_file(ROOT / "napari.yaml")
+    assert manifest.name == "napari-itaclip"
+    manifest.validate_imports()
+
+
+def test_sample_data_of_the_manifest_covers_every_world() -> None:
+    from napari_itaclip.sample_data import WORLDS
+
+    manifest = PluginManifest.from_file(ROOT / "napari.yaml")
+    keys = [sample.key for sample in manifest.contributions.sample_data or ()]
+    assert keys == list(WORLDS)
+
+
+@pytest.mark.parametrize("kind", ["standard", "editable"])
+def test_npe2_finds_the_manifest(kind: str, small_project: Path, tmp_path: Path) -> None:
+    wheel = build(small_project, kind, tmp_path / "dist")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    assert run_python(FIND_MANIFEST, str(site), cwd=tmp_path).split() == ["napari-itaclip", "4"]
+
+
+def test_installed_manifest_is_the_one_in_the_sources() -> None:
+    copy = PACKAGE / "napari.yaml"
+    if copy.exists():  # an editable install made it
+        message = "napari.yaml changed since the editable install; run: pip install -e ."
+        assert copy.read_text("utf-8") == (ROOT / "napari.yaml").read_text("utf-8"), message
+
+
+def test_wheel_holds_the_whole_package(wheel_names: list[str]) -> None:
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    wanted = sources | {"napari_itaclip/napari.yaml", "napari_itaclip/py.typed"}
+    assert wanted <= set(wheel_names)
+
+
+def test_wheel_holds_nothing_else(wheel_names: list[str]) -> None:
+    assert {name.partition("/")[0].partition("-")[0] for name in wheel_names} == {"napari_itaclip"}
+    assert len(wheel_names) == len(set(wheel_names))
+
+
+def test_base_dependencies_hold_no_qt_binding() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    bindings = ("pyqt", "pyside", "napari[")
+    assert not [need for need in project["dependencies"] if need.lower().startswith(bindings)]
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import json, sys, napari_itaclip; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(run_python(code))
+    assert not [name for name in loaded if name.partition(".")[0] in HEAVY]
+
+
+def test_importing_the_vocabulary_loads_no_torch() -> None:
+    code = "import sys, napari_itaclip.vocabulary as v; print('torch' in sys.modules)"
+    assert run_python(code).strip() == "False"
+
+
+def test_everything_but_the_dock_imports_without_qt_and_napari() -> None:
+    done = json.loads(run_python(IMPORT_EVERYTHING, ",".join(QT + VIEWER)))
+    assert "napari_itaclip.sample_data" in done
+
+
+def test_public_names_are_frozen_and_importable() -> None:
+    frozen = json.loads((ROOT / "tests" / "api_surface.json").read_text("utf-8"))
+    message = "the public names changed: say so in CHANGELOG.md and update tests/api_surface.json"
+    assert sorted(napari_itaclip.__all__) == frozen["napari_itaclip"], message
+    for name in napari_itaclip.__all__:
+        assert getattr(napari_itaclip, name) is not None
+    assert set(napari_itaclip.__all__) <= set(dir(napari_itaclip))
+
+
+def test_unknown_public_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Segmentor'"):
+        _ = napari_itaclip.Segmentor
