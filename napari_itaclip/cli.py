@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from napari_itaclip import __version__
@@ -58,17 +57,13 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are printed, never raised."""
     try:
-        result = app(args=arguments, standalone_mode=False)
+        app(args=arguments, prog_name="napari-itaclip")
+    except SystemExit as end:  # typer ends every command so, and has told a wrong option itself
+        return end.code if isinstance(end.code, int) else 0
     except (VocabularyError, SettingsError) as error:
         report_error(error)
         return 2
     except ItaclipError as error:
         report_error(error)
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        print("Stopped.", file=sys.stderr)
-        return 130
-    return result if isinstance(result, int) else 0
+    return 0

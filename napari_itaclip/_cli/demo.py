@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from napari_itaclip._cli.console import class_table, out, progress_bar, say
 from napari_itaclip._cli.segment import OutputFiles, report, write_results
@@ -56,7 +57,8 @@ def demo(
         if not as_json:
             out.print(f"[bold]{world}[/]  mIoU {mean:.2f} against the shipped ground truth")
             out.print(class_table(result, iou))
-            out.print(f"Wrote {files.labels}, {files.overlay} and {files.legend}", highlight=False)
+            written = f"Wrote {files.labels}, {files.overlay} and {files.legend}"
+            out.print(escape(written), highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(reports, indent=2))
     if view:

@@ -92,7 +92,7 @@ def segment(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
     ] = False,
-) -> int:
+) -> None:
     """Label images with the classes you name.
 
     Writes, for each image, a label PNG, an overlay picture with legend, and the legend as JSON.
@@ -113,6 +113,7 @@ def segment(
     files = _plan_outputs(images, output, overwrite=overwrite)
 
     from napari_itaclip.clip.registry import DEFAULT_MODEL
+    from napari_itaclip.segmentation.encode import window_of
     from napari_itaclip.segmentation.segmenter import Segmenter
 
     source = checkpoint or model or DEFAULT_MODEL
@@ -120,6 +121,7 @@ def segment(
         source, device=device, precision=precision, activation=activation
     )
     used = segmenter.model
+    window_of(used, chosen.encode)  # a stride that does not fit is no fault of the images
     say(f"{used.spec.title} on {used.device} in {str(used.dtype).removeprefix('torch.')}")
     with progress_bar("Reading the words", shown=not as_json) as advance:
         segmenter.embed(words, progress=advance)
@@ -144,7 +146,8 @@ def segment(
         print(json.dumps(reports, indent=2, ensure_ascii=False))
     elif failures:
         say(f"{failures} of {len(files)} images could not be segmented.")
-    return 1 if failures else 0
+    if failures:
+        raise typer.Exit(1)
 
 
 def run_one(
@@ -167,8 +170,14 @@ def write_results(files: OutputFiles, picture: Any, result: Segmentation) -> Non
 
     colors = {row.id: row.color for row in result.classes}
     write_label_png(files.labels, result.labels, colors)
-    write_overlay_png(files.overlay, picture, result.labels, result.classes)
-    write_legend_json(files.legend, result)
+    write_overlay_png(
+        files.overlay, picture, result.labels, result.classes, caption=result.settings.notice
+    )
+    write_legend_json(
+        files.legend,
+        result,
+        extra={"settings": asdict(result.settings), "notes": list(result.notes)},
+    )
 
 
 def print_result(title: str, result: Segmentation, files: OutputFiles) -> None:
@@ -234,7 +243,7 @@ def _plan_outputs(images: list[Path], folder: Path, *, overwrite: bool) -> dict[
     SettingsError
         If two images would write the same files.
     OutputError
-        If a result is already there and may not be replaced.
+        If the folder is a file, or a result is already there and may not be replaced.
     """
     distinct = list(dict.fromkeys(images))
     stems = Counter(path.stem for path in distinct)
@@ -246,6 +255,8 @@ def _plan_outputs(images: list[Path], folder: Path, *, overwrite: bool) -> dict[
             "segment them one folder at a time, each with its own --output."
         )
     files = {path: OutputFiles.beside(folder, name) for path, name in names.items()}
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the results with --output.")
     if not overwrite:
         for targets in files.values():
             for path in (targets.labels, targets.overlay, targets.legend):

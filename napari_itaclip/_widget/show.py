@@ -16,8 +16,8 @@ from napari_itaclip.segmentation.segmenter import Segmentation
 def labels_layer_options(result: Segmentation) -> dict[str, Any]:
     """Return the keyword arguments of a napari labels layer that shows ``result``.
 
-    Classes have their own colours and show their names in the status bar; 0 stays transparent
-    unless it is a class of the vocabulary. The metadata say how the labels were made.
+    Classes have their own colours and show their names in the status bar; 0, which is the
+    background or unlabelled, stays transparent. The metadata say how the labels were made.
     """
     rows = result.classes
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
@@ -52,7 +52,7 @@ def show_segmentations(
         If napari finds no Qt binding or no screen.
     """
     try:
-        import napari
+        import napari  # type: ignore[import-untyped, unused-ignore]
 
         viewer = napari.Viewer(title="ITACLIP demo")
     except Exception as error:

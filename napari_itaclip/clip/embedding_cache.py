@@ -86,8 +86,9 @@ class EmbeddingCache:
         with contextlib.suppress(sqlite3.Error, OSError), self._connect() as database:
             for key in keys:
                 row = database.execute(query, key).fetchone()
-                if row is not None and row[0] and len(row[0]) % 4 == 0:
-                    loaded[key] = np.frombuffer(row[0], np.float32)
+                content = None if row is None else row[0]
+                if isinstance(content, bytes) and content and len(content) % 4 == 0:
+                    loaded[key] = np.frombuffer(content, np.float32)
         return loaded
 
     def _store(self, vectors: Mapping[EmbeddingKey, NDArray[np.float32]]) -> None:

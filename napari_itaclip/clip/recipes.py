@@ -66,6 +66,19 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check every field."""
         known = get_args(AttentionTerm)
+        for field in ("attention", "middle_layers"):
+            values = getattr(self, field)
+            if not isinstance(values, tuple | list):
+                raise SettingsError(
+                    f"Recipe {self.name!r}: {field} is {values!r}, but must be a tuple."
+                )
+            object.__setattr__(self, field, tuple(values))
+        for field in ("residual", "feed_forward"):
+            if not isinstance(getattr(self, field), bool):
+                raise SettingsError(
+                    f"Recipe {self.name!r}: {field} is {getattr(self, field)!r}, "
+                    "but must be True or False."
+                )
         if not self.attention:
             raise SettingsError(
                 f"Recipe {self.name!r} has no attention term; choose from {', '.join(known)}."
@@ -77,18 +90,18 @@ class Recipe:
                     f"choose from {', '.join(known)}."
                 )
         for fraction in self.middle_layers:
-            if not 0 < fraction < 1:
+            if not (_is_number(fraction) and 0 < fraction < 1):
                 raise SettingsError(
                     f"Recipe {self.name!r}: middle layer {fraction!r} must lie between 0 and 1; "
                     "it is a fraction of the network's depth."
                 )
-        if not 0 <= self.middle_weight <= 1:
+        if not (_is_number(self.middle_weight) and 0 <= self.middle_weight <= 1):
             raise SettingsError(
                 f"Recipe {self.name!r}: middle_weight is {self.middle_weight!r}, "
                 "but must lie in [0, 1]."
             )
         sigma = self.gaussian_sigma
-        if sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
+        if sigma is not None and not (_is_number(sigma) and 0 < sigma < math.inf):
             raise SettingsError(
                 f"Recipe {self.name!r}: gaussian_sigma is {sigma!r}, but must be positive."
             )
@@ -101,6 +114,10 @@ class Recipe:
         """
         layers = {max(1, math.floor(fraction * depth + 0.5)) for fraction in self.middle_layers}
         return tuple(sorted(layer - 1 for layer in layers if layer < depth))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(

@@ -64,6 +64,8 @@ class ModelSpec:
         Where the licence is stated.
     resource
         Path inside the package, for weights that ship with it.
+    notice
+        What everyone who sees a result of this model should know; empty for most.
     mean, std
         Per channel, RGB in [0, 1], of the images the model was trained on.
     """
@@ -82,6 +84,7 @@ class ModelSpec:
     url: str = ""
     licence_source: str = ""
     resource: str | None = None
+    notice: str = ""
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
 
@@ -100,6 +103,7 @@ _SPECS = (
         ),
         licence_source="the package's LICENSE file",
         resource="data/demo.safetensors",
+        notice="Made with the demo model, which knows only drawn scenes, no photographs.",
     ),
     ModelSpec(
         name="openai-vit-b-16",

@@ -27,7 +27,6 @@ from napari_itaclip.clip.transformer import (
     project,
     run_block,
 )
-from napari_itaclip.errors import VocabularyError
 from napari_itaclip.vocabulary.classes import Vocabulary
 from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, validate_templates
 
@@ -57,14 +56,10 @@ def resolve_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
     VocabularyError
         If there is no set of that name or a template has no ``{}``.
     """
-    if templates == "imagenet-80":
-        return _imagenet_templates()
-    if isinstance(templates, str):
-        if templates not in TEMPLATE_SETS:
-            names = ", ".join(sorted({"imagenet-80", *TEMPLATE_SETS}))
-            raise VocabularyError(f"There is no template set {templates!r}; choose from {names}.")
-        return tuple(TEMPLATE_SETS[templates])
-    return validate_templates(templates)
+    checked = validate_templates(templates)
+    if isinstance(checked, str):
+        return TEMPLATE_SETS[checked] or _imagenet_templates()
+    return checked
 
 
 @torch.inference_mode()
@@ -194,7 +189,7 @@ class TextEncoder:
     def fit_to_context(self, text: str, templates: str | Sequence[str] = "imagenet-80") -> str:
         """Return ``text``, cut at a word boundary if it and a template exceed the context.
 
-        A single overlong word is cut by the tokenizer alone.
+        A single word that is too long is cut after as many letters as fit.
         """
         prompts = resolve_templates(templates)
         context = self.model.context_length - _SPECIAL_TOKENS
@@ -206,14 +201,11 @@ class TextEncoder:
         if fits(text):
             return text
         words = text.split()
-        low, high = 1, len(words)  # words[:low] is kept whatever its length
-        while low < high:
-            middle = (low + high + 1) // 2
-            if fits(" ".join(words[:middle])):
-                low = middle
-            else:
-                high = middle - 1
-        return " ".join(words[:low]).rstrip(",;:")
+        count = _most(len(words), lambda n: fits(" ".join(words[:n])))
+        if count:
+            return " ".join(words[:count]).rstrip(",;:")
+        first = words[0] if words else text
+        return first[: max(1, _most(len(first), lambda n: fits(first[:n])))]
 
     def _longest_template(self, prompts: tuple[str, ...]) -> str:
         """Return the template with the most tokens."""
@@ -228,6 +220,18 @@ class TextEncoder:
         embedded = encode_tokens(self.model, self.model.tokenize(texts), progress)
         mean = embedded.view(len(words), len(prompts), -1).mean(dim=1)
         return functional.normalize(mean, dim=-1)
+
+
+def _most(count: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number up to ``count`` that fits, if whatever fits does so when less."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ import math
 
 from napari_itaclip.errors import SettingsError
 
+MAX_SIDE = 32_768
+"""Longest side of a picture that is worked on, in pixels."""
+
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
     """Refuse what is not a whole number from ``low`` to ``high``."""
@@ -21,6 +24,12 @@ def check_number(name: str, value: object, low: float, high: float) -> None:
         raise SettingsError(f"{name} is {value!r}, but must be a finite number.")
     if not low <= value <= high:
         raise SettingsError(f"{name} is {value:g}, but must lie between {low:g} and {high:g}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise SettingsError(f"{name} is {value!r}, but must be True or False.")
 
 
 def check_one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -140,6 +140,7 @@ def decide(
     words, height, width = scores.shape
     _check_words(words, word_class_index)
     classes = max(word_class_index) + 1
+    fallback = UNDECIDED if background is None else background
     removed: Tensor | None = None
     if settings.area_threshold is not None:
         removed = _too_small(scores, word_class_index, settings, background)
@@ -160,10 +161,13 @@ def decide(
             best, second, winner = _top_two(values)
             second.clamp_(min=0)  # a single class has no rival
             lead = best - second
+            if removed is not None:
+                # Where nothing else is left, the first of many zeros must not win.
+                winner[removed[winner.long()]] = fallback
         if settings.probability_threshold > 0 or settings.margin_threshold > 0:
             under = best < settings.probability_threshold
             under |= lead < settings.margin_threshold
-            winner[under] = UNDECIDED if background is None else background
+            winner[under] = fallback
         positions[rows], confidence[rows], margin[rows] = winner, best, lead
     labels = positions.numpy()
     if settings.closing == "labels":
@@ -268,7 +272,8 @@ def close_each_class(positions: NDArray[np.int32]) -> NDArray[np.int32]:
     for position, where in enumerate(ndimage.find_objects(positions + 1)):
         if where is None:
             continue
-        padded = tuple(slice(max(0, extent.start - 1), extent.stop + 1) for extent in where)
+        # Two pixels around, so that only the image's own border counts as filled below.
+        padded = tuple(slice(max(0, extent.start - 2), extent.stop + 2) for extent in where)
         own = positions[padded] == position
         grown = ndimage.binary_dilation(own, square)
         gained = ndimage.binary_erosion(grown, square, border_value=1) & ~own

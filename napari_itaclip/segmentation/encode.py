@@ -15,7 +15,6 @@ from torch.nn import functional
 from napari_itaclip.clip.checkpoints import ClipModel
 from napari_itaclip.clip.recipes import ITACLIP_MIDDLE_LAYERS, Recipe
 from napari_itaclip.clip.vision import patch_features
-from napari_itaclip.errors import SettingsError
 from napari_itaclip.segmentation.features import ImageFeatures
 from napari_itaclip.segmentation.image import PreparedImage
 from napari_itaclip.segmentation.resize import resize_picture
@@ -52,6 +51,19 @@ def working_size(shape: tuple[int, int], settings: EncodeSettings) -> tuple[int,
     scale = min(settings.max_long_side / long, settings.short_side / short)
     height, width = (max(1, int(side * scale + 0.5)) for side in shape)
     return height, width
+
+
+def window_of(model: ClipModel, settings: EncodeSettings) -> int:
+    """Return the side of the windows in pixels.
+
+    Raises
+    ------
+    SettingsError
+        If window and stride do not suit the model.
+    """
+    window = settings.window or model.window
+    plan_axis(window, window, settings.stride, model.patch_size)
+    return window
 
 
 def iter_encode(
@@ -136,11 +148,7 @@ def _plan(model: ClipModel, image: PreparedImage, settings: EncodeSettings) -> I
     """Return the features to be, with everything but the network's part."""
     shape = (image.rgb.shape[0], image.rgb.shape[1])
     size = working_size(shape, settings)
-    window = settings.window or model.window
-    if settings.stride > window:
-        raise SettingsError(
-            f"stride is {settings.stride}, but must not exceed the window of {window} pixels."
-        )
+    window = window_of(model, settings)
     rows, columns = (plan_axis(side, window, settings.stride, model.patch_size) for side in size)
     return ImageFeatures(
         features=torch.empty(0),

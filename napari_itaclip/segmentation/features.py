@@ -14,14 +14,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_itaclip.errors import ImageError, SettingsError
+from napari_itaclip.errors import ImageError
 from napari_itaclip.files import write_atomically
 from napari_itaclip.segmentation.settings import (
     EncodeSettings,
     encode_settings_from_dict,
     encode_settings_to_dict,
 )
-from napari_itaclip.segmentation.windows import Axis
+from napari_itaclip.segmentation.windows import Axis, read_axis
 
 _FORMAT = "napari-itaclip features 1"
 
@@ -110,17 +110,9 @@ class ImageFeatures:
             return cls._from_parts(tensors, json.loads(metadata["header"]))
         except FileNotFoundError:
             raise ImageError(f"There is no file {path}.") from None
-        except (
-            SafetensorError,
-            SettingsError,
-            OSError,
-            KeyError,
-            ValueError,
-            TypeError,
-            RecursionError,
-        ) as error:
-            if isinstance(error, ImageError):
-                raise
+        except ImageError:
+            raise
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise ImageError(
                 f"{path} cannot be read as image features: {error}. Encode the image again."
             ) from error
@@ -128,25 +120,35 @@ class ImageFeatures:
     @classmethod
     def _from_parts(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> ImageFeatures:
         rows, columns = (
-            Axis(**{**header[name], "starts": tuple(header[name]["starts"])})
+            read_axis({**header[name], "starts": tuple(header[name]["starts"])})
             for name in ("rows", "columns")
         )
-        features = tensors["features"]
+        features, picture = tensors["features"], tensors["picture"].numpy()
         expected = (len(rows.starts), len(columns.starts), rows.grid, columns.grid)
-        picture = tensors["picture"].numpy()
-        if features.shape[:4] != expected or picture.shape != (rows.length, columns.length, 3):
-            raise ImageError(
-                f"its features have the shape {tuple(features.shape)}, which does not belong to "
-                f"{expected[0]}x{expected[1]} windows"
+        if (
+            features.ndim != 5
+            or features.shape[:4] != expected
+            or features.dtype != torch.float32
+            or picture.shape != (rows.length, columns.length, 3)
+            or picture.dtype != np.uint8
+        ):
+            raise ValueError(
+                f"features of {tuple(features.shape)} and a picture of {picture.shape} do not "
+                f"belong to {expected[0]}x{expected[1]} windows"
             )
-        height, width = header["shape"]
+        height, width = (int(side) for side in header["shape"])
+        valid = tensors["valid"].numpy() if "valid" in tensors else None
+        if min(height, width) < 1 or (
+            valid is not None and (valid.shape != (height, width) or valid.dtype != np.bool_)
+        ):
+            raise ValueError(f"the image's shape {height}x{width} does not fit")
         return cls(
             features=features,
             rows=rows,
             columns=columns,
             picture=picture,
-            shape=(int(height), int(width)),
-            valid=tensors["valid"].numpy() if "valid" in tensors else None,
+            shape=(height, width),
+            valid=valid,
             model=str(header["model"]),
             settings=encode_settings_from_dict(header["settings"]),
         )

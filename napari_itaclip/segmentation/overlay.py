@@ -90,6 +90,7 @@ def write_overlay_png(
     *,
     legend: bool = True,
     alpha: float = 0.55,
+    caption: str = "",
 ) -> Path:
     """Write the image blended with its classes' colours, with a legend beside it.
 
@@ -107,6 +108,8 @@ def write_overlay_png(
         Whether to add names and shares, on the right or, for wide images, below.
     alpha
         How strong the colours are, 0 to 1.
+    caption
+        A line of text below everything, such as a remark about the model.
 
     Returns
     -------
@@ -131,6 +134,8 @@ def write_overlay_png(
     picture = Image.fromarray(blend(rgb, labels, known, alpha=alpha))
     if legend:
         picture = add_legend(picture, legend_entries(labels, known))
+    if caption:
+        picture = add_caption(picture, caption)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     write_atomically(target, buffer.getvalue())
@@ -251,6 +256,21 @@ def add_legend(picture: Image.Image, entries: list[LegendEntry]) -> Image.Image:
     canvas = Image.new("RGB", (corner[0] + panel.width, corner[1] + panel.height), _PAPER)
     canvas.paste(panel, corner)
     canvas.paste(picture, (0, 0))
+    return canvas
+
+
+def add_caption(picture: Image.Image, caption: str) -> Image.Image:
+    """Return the picture with a line of text below it, in letters small enough to fit."""
+    from PIL import Image, ImageDraw
+
+    em = max(round(math.sqrt(picture.width * picture.height) / 50), 13)
+    while em > 9 and _width(caption, em) > picture.width - 2 * em:
+        em -= 1
+    strip = round(2.2 * em)
+    canvas = Image.new("RGB", (picture.width, picture.height + strip), _PAPER)
+    canvas.paste(picture, (0, 0))
+    place = (em, picture.height + strip / 2)
+    ImageDraw.Draw(canvas).text(place, caption, _FAINT, font=_font(em, caption), anchor="lm")
     return canvas
 
 

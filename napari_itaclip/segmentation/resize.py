@@ -33,14 +33,14 @@ def resize_picture(
     Returns
     -------
     ndarray of uint8, shape (*size, 3)
-        The resized picture.
+        The resized picture; never the memory of ``picture``.
     """
     if picture.shape[:2] == size:
-        return picture
+        return picture.copy()
     if antialias:
         height, width = size
         image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(image)
+        return np.array(image)
     top, bottom, upper, lower = _taps(picture.shape[0], size[0], snap=False)
     left, right, near, far = _taps(picture.shape[1], size[1], snap=True)
     # Only the rows that are sampled are interpolated along x.

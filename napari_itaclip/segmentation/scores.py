@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_itaclip.errors import SettingsError
+from napari_itaclip.segmentation._checks import MAX_SIDE, check_whole
 from napari_itaclip.segmentation.features import ImageFeatures
 from napari_itaclip.segmentation.windows import Axis
 
@@ -113,8 +114,10 @@ def factored_scores(
         height, width = features.shape
     elif size == "resized":
         height, width = features.rows.length, features.columns.length
-    elif isinstance(size, tuple):
+    elif isinstance(size, tuple) and len(size) == 2:
         height, width = size
+        for side in size:
+            check_whole("size", side, 1, MAX_SIDE)
     else:
         raise SettingsError(f"size is {size!r}; use 'original', 'resized' or (height, width).")
     device = features.features.device

@@ -76,12 +76,15 @@ class SettingsUsed:
         Identity of the model: its name and a digest of its weights.
     model_name : str
         Name of the model for people.
+    notice : str
+        What everyone who sees a result of this model should know; empty for most.
     encode, refine, decide : EncodeSettings, RefineSettings, DecisionSettings
         The settings.
     """
 
     model: str
     model_name: str
+    notice: str
     encode: EncodeSettings
     refine: RefineSettings
     decide: DecisionSettings
@@ -102,11 +105,12 @@ class Segmentation:
     margin : ndarray of float32, shape (H, W)
         Lead over the second class, in [0, 1].
     probabilities : ndarray of float32, shape (C, H, W), or None
-        Value of every class in the vocabulary's order, if asked for.
+        Value of every class in the vocabulary's order, if asked for; 0 where the image has no
+        value.
     settings : SettingsUsed
         How it was made.
     notes : tuple of str
-        What a person should know, such as texts that were cut.
+        What a person should know: texts that were cut, a model for demonstration only.
     """
 
     labels: NDArray[np.integer[Any]]
@@ -120,19 +124,26 @@ class Segmentation:
     @property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The class table, in the vocabulary's order; "unlabelled" last if it occurs."""
-        ids = self.labels.ravel()
-        pixels = np.bincount(ids)
-        weight = np.bincount(ids, weights=self.confidence.ravel())
+        ranks = self.labels.ravel()
+        if ranks.dtype.itemsize > 2:  # ids of any size: no table up to the largest
+            values, ranks = np.unique(ranks, return_inverse=True)
+        else:
+            values = np.arange(int(ranks.max()) + 1)
+        pixels = np.bincount(ranks)
+        weight = np.bincount(ranks, weights=self.confidence.ravel())
+        found = dict(
+            zip(values.tolist(), zip(pixels.tolist(), weight.tolist(), strict=True), strict=True)
+        )
         prompts = self.vocabulary
         named = zip(prompts.ids, prompts.names, prompts.colors, strict=True)
         known = {id_: (name, color) for id_, name, color in named}
-        if 0 not in known and pixels[0]:
+        if 0 not in known and found.get(0, (0, 0.0))[0]:
             known[0] = ("unlabelled", "#000000")
         rows = []
         for id_, (name, color) in known.items():
-            count = int(pixels[id_]) if id_ < len(pixels) else 0
-            mean = float(weight[id_] / count) if count else float("nan")
-            rows.append(ClassSummary(id_, name, color, count, count / ids.size, mean))
+            count, total = found.get(id_, (0, 0.0))
+            mean = total / count if count else float("nan")
+            rows.append(ClassSummary(id_, name, color, count, count / ranks.size, mean))
         return tuple(rows)
 
 
@@ -347,18 +358,21 @@ class Segmenter:
             background=_background_position(vocabulary),
             keep_probabilities=probabilities,
         )
+        notice = self.model.spec.notice
         used = SettingsUsed(
             model=self.model.identity,
             model_name=self.model.spec.name,
+            notice=notice,
             encode=features.settings,
             refine=refine,
             decide=decision,
         )
-        notes = tuple(
+        notes = [notice] if notice else []
+        notes += [
             f"Cut to fit the model's context: {text!r} was read as {cut!r}."
             for text, cut in embeddings.cut_texts.items()
-        )
-        return _finish(features, vocabulary, decided, used, notes)
+        ]
+        return _finish(features, vocabulary, decided, used, tuple(notes))
 
 
 def _background_position(vocabulary: Vocabulary) -> int | None:
@@ -386,6 +400,8 @@ def _finish(
         labels[~features.valid] = 0
         confidence[~features.valid] = 0
         margin[~features.valid] = 0
+        if decided.probabilities is not None:
+            decided.probabilities[:, ~features.valid] = 0
     return Segmentation(
         labels=labels,
         vocabulary=vocabulary,

@@ -9,15 +9,19 @@ from typing import Any, Literal, get_args
 
 from napari_itaclip.clip.recipes import RECIPES, Recipe, get_recipe
 from napari_itaclip.errors import SettingsError
-from napari_itaclip.segmentation._checks import check_number, check_one_of, check_whole
+from napari_itaclip.segmentation._checks import (
+    MAX_SIDE,
+    check_flag,
+    check_number,
+    check_one_of,
+    check_whole,
+)
 
 Pooling = Literal["max_score", "log_mean_exp", "max_probability"]
 """How the words of a class become one value: see `DecisionSettings`."""
 
 Closing = Literal["off", "per_class", "labels"]
 """How small gaps in the label image are closed: see `DecisionSettings`."""
-
-_MAX_SIDE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,14 @@ class EncodeSettings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_whole("short_side", self.short_side, 16, _MAX_SIDE)
-        check_whole("max_long_side", self.max_long_side, self.short_side, _MAX_SIDE)
+        check_whole("short_side", self.short_side, 16, MAX_SIDE)
+        check_whole("max_long_side", self.max_long_side, self.short_side, MAX_SIDE)
         if self.window is not None:
-            check_whole("window", self.window, 16, _MAX_SIDE)
-        check_whole("stride", self.stride, 1, self.window or _MAX_SIDE)
+            check_whole("window", self.window, 16, MAX_SIDE)
+        check_whole("stride", self.stride, 1, self.window or MAX_SIDE)
+        check_flag("image_engineering", self.image_engineering)
         check_number("lam", self.lam, 0, 1)
+        check_flag("antialias", self.antialias)
         object.__setattr__(self, "recipe", get_recipe(self.recipe))
 
 
@@ -92,14 +98,16 @@ class RefineSettings:
     def __post_init__(self) -> None:
         """Check every field."""
         check_whole("iterations", self.iterations, 0, 1000)
-        object.__setattr__(self, "dilations", tuple(self.dilations))
-        if not self.dilations or len(set(self.dilations)) != len(self.dilations):
+        given: object = self.dilations
+        dilations = tuple(given) if isinstance(given, tuple | list) else ()
+        for dilation in dilations:
+            check_whole("dilations", dilation, 1, 256)
+        if not dilations or len(set(dilations)) != len(dilations):
             raise SettingsError(
-                f"dilations is {self.dilations!r}, but must hold different distances in pixels, "
+                f"dilations is {given!r}, but must hold different distances in pixels, "
                 "such as (8, 16)."
             )
-        for dilation in self.dilations:
-            check_whole("dilations", dilation, 1, 256)
+        object.__setattr__(self, "dilations", dilations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +306,8 @@ def encode_settings_from_dict(values: Mapping[str, Any]) -> EncodeSettings:
     SettingsError
         If a value is missing, unknown or out of range.
     """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"The settings are {values!r}, but must be a mapping.")
     known = {item.name for item in fields(EncodeSettings)}
     unknown = set(values) - known
     if unknown:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from napari_itaclip.errors import SettingsError
 
@@ -62,6 +64,25 @@ def plan_axis(length: int, window: int, stride: int, patch: int) -> Axis:
     count = max(length - window + stride - 1, 0) // stride + 1
     starts = tuple(min(i * stride, length - window) for i in range(count))
     return Axis(length, window, -(-window // patch) * patch, patch, starts)
+
+
+def read_axis(values: Mapping[str, Any]) -> Axis:
+    """Return the axis of these field values, as read from a file.
+
+    Raises
+    ------
+    SettingsError
+        If they are no windows that cover their length.
+    """
+    axis = Axis(**values)
+    numbers = (axis.length, axis.window, axis.padded, axis.patch, *axis.starts)
+    if all(isinstance(number, int) for number in numbers) and axis.starts and axis.patch > 0:
+        steps = [after - before for before, after in itertools.pairwise(axis.starts)]
+        ends = (axis.starts[0], axis.starts[-1]) == (0, axis.length - axis.window)
+        whole = axis.padded == -(-axis.window // axis.patch) * axis.patch
+        if ends and whole and axis.window > 0 and all(0 < step <= axis.window for step in steps):
+            return axis
+    raise SettingsError(f"The windows {values!r} do not cover their length.")
 
 
 def thin(axis: Axis, step: int) -> Axis:
