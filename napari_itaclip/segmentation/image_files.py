@@ -295,17 +295,25 @@ def _read_tiff(file: Path) -> NDArray[Any]:
         if "imagecodecs" in str(error):  # a compression tifffile alone cannot undo
             return _read_with_pillow(file, b"")
         raise ImageError(f"{file} is damaged or cut off: {_reason(error)}") from error
-    return _oriented(_colors_last(array, axes, extra), orientation)
+    return _oriented(_colors_last(file, array, axes, extra), orientation)
 
 
-def _colors_last(array: NDArray[Any], axes: str, extra: list[int]) -> NDArray[Any]:
-    """Return gray, RGB or RGBA with the samples on the last axis; drop samples of no meaning."""
+def _colors_last(file: Path, array: NDArray[Any], axes: str, extra: list[int]) -> NDArray[Any]:
+    """Return gray, RGB or RGBA with the samples on the last axis.
+
+    A fourth sample beside RGB that is no alpha, such as near infrared, is left out.
+    """
     if "S" not in axes:
         return array
     if axes == "SYX":
         array = np.moveaxis(array, 0, 2)
     has_alpha = bool(extra) and extra[0] in (1, 2)
     colors = array.shape[2] - len(extra)
+    if array.shape[2] > (2 if colors == 1 else 4):
+        raise ImageError(
+            f"{file} has {array.shape[2]} channels; a picture to segment is gray, RGB or RGBA. "
+            "Save the three channels to show as an RGB image first."
+        )
     if colors == 1:
         if not has_alpha:
             return array[..., 0]

@@ -310,3 +310,12 @@ def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match=r"labels\.png"):
         write_label_png(tmp_path / "labels.png", np.zeros((3, 3), np.uint8), {})
+
+
+@pytest.mark.parametrize("channels", [3, 5])
+def test_tiff_with_channels_of_no_meaning_is_refused(tmp_path: Path, channels: int) -> None:
+    path = tmp_path / "bands.tif"
+    data = np.zeros((40, 40, channels), np.uint8)
+    tifffile.imwrite(path, data, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(ImageError, match=f"{channels} channels"):
+        read_image(path)
