@@ -30,8 +30,10 @@ from napari_itaclip.clip.transformer import (
 from napari_itaclip.vocabulary.classes import Vocabulary
 from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, validate_templates
 
-_TOKENS_PER_BATCH = 4096
-"""Prompts of like length run together, about this many tokens at a time."""
+_TOKENS_PER_BATCH = {"cpu": 1024}
+_MANY_TOKENS = 16_384
+"""Prompts of like length run together, about this many tokens at a time: on a CPU so few that the
+activations stay in memory that is at hand already, elsewhere enough to keep the device busy."""
 
 _SPECIAL_TOKENS = 2
 """Start and end of text."""
@@ -87,10 +89,11 @@ def encode_tokens(model: ClipModel, tokens: Tensor, progress: Progress | None = 
     ends = tokens.argmax(dim=1)  # the end-of-text token has the highest id
     order = ends.argsort(stable=True)
     out = torch.empty(len(tokens), model.embed_dim, device=model.device)
+    at_once = _TOKENS_PER_BATCH.get(model.device.type, _MANY_TOKENS)
     done = 0
     while done < len(tokens):
         shortest = int(ends[order[done]]) + 1
-        chunk = order[done : done + max(1, _TOKENS_PER_BATCH // shortest)]
+        chunk = order[done : done + max(1, at_once // shortest)]
         length = int(ends[chunk[-1]]) + 1
         batch = tokens[chunk, :length].to(model.device)
         out[chunk.to(model.device)] = _encode_batch(model, batch, ends[chunk].to(model.device))
@@ -141,6 +144,7 @@ class TextEncoder:
         self.model = model
         self.cache = EmbeddingCache() if cache is None else cache
         self._longest: dict[tuple[str, ...], str] = {}
+        self._fitted: dict[tuple[tuple[str, ...], str], str] = {}
 
     def encode(
         self,
@@ -192,6 +196,12 @@ class TextEncoder:
         A single word that is too long is cut after as many letters as fit.
         """
         prompts = resolve_templates(templates)
+        if (prompts, text) not in self._fitted:
+            self._fitted[prompts, text] = self._fit(text, prompts)
+        return self._fitted[prompts, text]
+
+    def _fit(self, text: str, prompts: tuple[str, ...]) -> str:
+        """Return ``text``, cut if it and the longest of ``prompts`` exceed the context."""
         context = self.model.context_length - _SPECIAL_TOKENS
         longest = self._longest_template(prompts)
 

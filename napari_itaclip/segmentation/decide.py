@@ -5,6 +5,7 @@ Works through the image in bands of rows, so that no second copy of all probabil
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -158,7 +159,8 @@ def decide(
                 values[removed] = 0
             if kept is not None:
                 kept[:, rows] = values
-            best, second, winner = _top_two(values)
+            best, second = _best_and_second(values)
+            winner = _winner(values - best)
             second.clamp_(min=0)  # a single class has no rival
             lead = best - second
             if removed is not None:
@@ -188,19 +190,43 @@ def _decide_by_logits(
     """Return the best class's probability, its lead and its position, without a softmax of all.
 
     The softmax of the best class is ``1 / Σ exp(logit - best)``, and the second follows from it.
-    ``scores`` is used up.
+    ``scores`` is used up. Written with maxima, minima and powers of two alone: comparisons, masked
+    fills and ``exp`` cost several times as much.
     """
-    scale = settings.logit_scale
+    octaves = math.log2(math.e)  # exp(x) = exp2(x · log2 e)
     if settings.pooling == "log_mean_exp":
-        logits = _pool(scores.mul_(scale), word_class_index, soft=True)
-        scale = 1.0
+        values = _pool(scores.mul_(settings.logit_scale), word_class_index, soft=True)
     else:
-        logits = _pool(scores, word_class_index, soft=False)
-    best, second, winner = _top_two(logits)
-    rest = second.sub_(best).mul_(scale).exp_()
-    total = logits.sub_(best).mul_(scale).exp_().sum(dim=0)
-    confidence = total.reciprocal_()
+        values = _pool(scores, word_class_index, soft=False)
+        octaves *= settings.logit_scale
+    best, second = _best_and_second(values)
+    behind = values.sub_(best)
+    winner = _winner(behind)
+    rest = second.sub_(best).mul_(octaves).exp2_()
+    confidence = behind.mul_(octaves).exp2_().sum(dim=0).reciprocal_()
     return confidence, rest.neg_().add_(1).mul_(confidence), winner
+
+
+def _winner(behind: Tensor) -> Tensor:
+    """Return the position of the first zero over the first axis, the others being below zero."""
+    # Only a winner keeps its rank, and of several equals the first has the highest.
+    ranks = torch.arange(len(behind), 0, -1, dtype=behind.dtype, device=behind.device)
+    highest = torch.add(ranks[:, None, None], behind, alpha=1e30).amax(dim=0)
+    return highest.neg_().add_(len(behind)).int()
+
+
+def _best_and_second(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best and the second value over the first axis; -inf as the second of one."""
+    if len(values) == 1:
+        return values[0].clone(), torch.full_like(values[0], -math.inf)
+    best = torch.maximum(values[0], values[1])
+    second = torch.minimum(values[0], values[1])
+    lower = torch.empty_like(best)
+    for value in values[2:]:
+        torch.minimum(best, value, out=lower)
+        torch.maximum(second, lower, out=second)
+        torch.maximum(best, value, out=best)
+    return best, second
 
 
 def _band(scores: Tensor | FactoredScores, rows: slice) -> Tensor:
@@ -213,24 +239,6 @@ def _bands(scores: Tensor | FactoredScores) -> list[slice]:
     words, height, width = scores.shape
     rows = height if scores.device.type != "cpu" else max(1, _BAND_ELEMENTS // (words * width))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
-
-
-def _top_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the best and second value over the first axis and the position of the best (int32).
-
-    One running comparison over the classes; several times faster than a sort for few classes.
-    Of equal values the first wins, as with argmax. The second of a single class is -inf.
-    """
-    best = values[0].clone()
-    second = torch.full_like(best, float("-inf"))
-    winner = torch.zeros(best.shape, dtype=torch.int32, device=values.device)
-    for position in range(1, len(values)):
-        value = values[position]
-        better = value > best
-        torch.maximum(second, torch.minimum(best, value), out=second)
-        torch.maximum(best, value, out=best)
-        winner.masked_fill_(better, position)
-    return best, second, winner
 
 
 def _too_small(

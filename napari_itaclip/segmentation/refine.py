@@ -26,8 +26,8 @@ _STD_FLOOR = 1e-8
 _BAND_ELEMENTS = 1 << 18
 """Elements per band on a CPU: a megabyte in float32, about what an inner cache holds."""
 
-_WORDS_AT_ONCE = 32
-"""Score maps that are refined together; bounds the memory of the two padded copies."""
+_WORDS_AT_ONCE = 4
+"""Score maps that are refined together; more would only cost memory for the two padded copies."""
 
 
 def pamr(

@@ -52,43 +52,57 @@ def patch_scores(features: ImageFeatures, embeddings: Tensor) -> Tensor:
     return (embeddings @ flat.t()).view(len(embeddings), n_y * g_h, n_x * g_w)
 
 
+_PRODUCT_ROWS = 16
+"""Rows of the result that are multiplied out together on a CPU: so few that few patches touch them,
+and enough to keep the product efficient."""
+
+
 @dataclass(frozen=True)
 class FactoredScores:
-    """The scores of all words at all pixels, in the three factors of ``A L Bᵀ``.
+    """The scores of all words at all pixels, before the last of the two products of ``A L Bᵀ``.
 
     Any band of rows can be multiplied out on its own, so whoever works through the image in bands
-    needs no memory for the whole.
+    needs no memory for the whole. A band of few rows is touched by few patches, so it is one
+    product with a handful of rows of ``L Bᵀ``.
 
     Attributes
     ----------
-    down : Tensor, shape (H, n_y * g_h)
-        ``A``.
-    patches : Tensor, shape (W, n_y * g_h, n_x * g_w)
-        ``L``.
-    across : Tensor, shape (n_x * g_w, W')
-        ``Bᵀ``.
+    axis : Axis
+        The windows along the rows.
+    height : int
+        Number of rows of the result in pixels.
+    wide : Tensor, shape (n_y * g_h, W, W')
+        ``L Bᵀ``: scores at the patch rows, already at full width.
     """
 
-    down: Tensor
-    patches: Tensor
-    across: Tensor
+    axis: Axis
+    height: int
+    wide: Tensor
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Words, height and width of the scores."""
-        return len(self.patches), len(self.down), self.across.shape[1]
+        _, words, width = self.wide.shape
+        return words, self.height, width
 
     @property
     def device(self) -> torch.device:
-        """Where the factors are."""
-        return self.patches.device
+        """Where the scores are computed."""
+        return self.wide.device
 
-    def band(self, rows: slice) -> Tensor:
-        """Return the scores of some rows: ``(W, h, W')`` float32."""
-        words, _, width = self.shape
-        # Rows first: the intermediate is only as wide as the patches.
-        half = torch.matmul(self.down[rows], self.patches)
-        return (half.flatten(0, 1) @ self.across).view(words, -1, width)
+    def band(self, rows: slice = slice(None)) -> Tensor:
+        """Return the scores of some rows (by default all): ``(W, h, W')`` float32, a new tensor."""
+        words, height, width = self.shape
+        top, bottom, _ = rows.indices(height)
+        out = self.wide.new_empty(bottom - top, words * width)
+        wide = self.wide.view(-1, words * width)
+        step = _PRODUCT_ROWS if self.device.type == "cpu" else height
+        for first, used, operator in _row_operators(self.axis, height, self.device, step):
+            low, high = max(first, top), min(first + len(operator), bottom)
+            if low < high:
+                part = operator[low - first : high - first]
+                torch.mm(part, wide[used], out=out[low - top : high - top])
+        return out.view(-1, words, width).transpose(0, 1)
 
 
 def factored_scores(
@@ -120,12 +134,11 @@ def factored_scores(
             check_whole("size", side, 1, MAX_SIDE)
     else:
         raise SettingsError(f"size is {size!r}; use 'original', 'resized' or (height, width).")
-    device = features.features.device
-    return FactoredScores(
-        down=axis_operator(features.rows, height, device),
-        patches=patch_scores(features, embeddings),
-        across=axis_operator(features.columns, width, device).t(),
-    )
+    patches = patch_scores(features, embeddings)
+    words, patch_rows, _ = patches.shape
+    across = axis_operator(features.columns, width, patches.device)
+    wide = patches.transpose(0, 1).flatten(0, 1) @ across.t()
+    return FactoredScores(features.rows, height, wide.view(patch_rows, words, width))
 
 
 def score_map(
@@ -135,7 +148,24 @@ def score_map(
 
     Parameters and errors are those of `factored_scores`.
     """
-    return factored_scores(features, embeddings, size).band(slice(None))
+    return factored_scores(features, embeddings, size).band()
+
+
+@lru_cache(maxsize=16)
+def _row_operators(
+    axis: Axis, length: int, device: torch.device, step: int
+) -> tuple[tuple[int, Tensor, Tensor], ...]:
+    """Cut the operator along the rows into bands without its zero columns.
+
+    Each band is its first row, the patch rows that touch it, and the operator between the two.
+    """
+    operator = axis_operator(axis, length, device)
+    bands = []
+    for first in range(0, length, step):
+        band = operator[first : first + step]
+        used = (band != 0).any(dim=0).nonzero().flatten()
+        bands.append((first, used, band[:, used].contiguous()))
+    return tuple(bands)
 
 
 @lru_cache(maxsize=64)

@@ -349,8 +349,7 @@ class Segmenter:
         scores: Tensor | FactoredScores = factored
         if refine.iterations:
             guide = refinement_guide(features)
-            raw = factored.band(slice(None))
-            scores = pamr(raw, guide, refine.iterations, refine.dilations)
+            scores = pamr(factored.band(), guide, refine.iterations, refine.dilations)
         decided = decide(
             scores,
             embeddings.word_class_index,

@@ -26,6 +26,7 @@ from napari_itaclip.segmentation.decide import (
 )
 from napari_itaclip.segmentation.scores import FactoredScores
 from napari_itaclip.segmentation.settings import DecisionSettings, Pooling
+from napari_itaclip.segmentation.windows import plan_axis
 
 POOLINGS: list[Pooling] = ["max_score", "log_mean_exp", "max_probability"]
 
@@ -184,7 +185,9 @@ def test_bands_do_not_show(
 
 
 def test_factored_scores_are_decided_like_whole_ones_and_nothing_is_changed() -> None:
-    factored = FactoredScores(random(30, 6).abs(), random(4, 6, 5), random(5, 20).abs())
+    axis = plan_axis(30, 16, 7, 8)
+    wide = random(len(axis.starts) * axis.grid, 4, 20)
+    factored = FactoredScores(axis, 50, wide)
     whole = factored.band(slice(None))
     before = whole.clone()
     for pooling in POOLINGS:
