@@ -10,6 +10,7 @@ import argparse
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +62,15 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What one step works on, and the random numbers that it goes on with."""
+
+    batch: Batch
+    candidates: Candidates
+    rng: np.random.Generator
+
+
 class Trainer:
     """Owns the network, its optimisers and the weights' running average.
 
@@ -84,16 +94,18 @@ class Trainer:
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.optimisers = build_optimisers(self.parameters, config)
         self.step = 0
+        self._drawer = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Inputs]] | None = None
 
     def train_step(self) -> dict[str, float]:
         """Do one optimiser step and return its loss and patch accuracy."""
-        rng = np.random.default_rng([self.config.seed, 2, self.step])
-        large = self._is_large()
-        side = 224 if large else self.config.side
-        count = self.config.large_batch if large else self.config.batch
-        batch = draw_batch(self.pools, rng, count, side)
-        richness = min(1.0, (self.step + 1) / max(1.0, self.config.steps * self.config.plain_share))
-        candidates = draw_candidates(rng, self.worlds, self.coloured, richness=richness)
+        drawn, self._next = self._next, None
+        if drawn is None or drawn[0] != self.step:  # the first step, or one after a resume
+            drawn = (self.step, self._drawer.submit(self._draw, self.step))
+        inputs = drawn[1].result()
+        # Cutting crops and drawing phrases takes one core; it overlaps with the network's work.
+        self._next = (self.step + 1, self._drawer.submit(self._draw, self.step + 1))
+        batch, candidates, rng = inputs.batch, inputs.candidates, inputs.rng
         with torch.autocast("cpu", torch.bfloat16):
             loss, accuracy = self._loss(batch, candidates, rng)
         for optimiser in self.optimisers:
@@ -113,13 +125,25 @@ class Trainer:
         self.step += 1
         return {"loss": float(loss.detach()), "accuracy": accuracy}
 
-    def _is_large(self) -> bool:
-        """Whether the coming step uses whole windows."""
+    def _draw(self, step: int) -> Inputs:
+        """Return what a step works on; depends on nothing but the seed and the step."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, 2, step])
+        large = self._is_large(step)
+        side = 224 if large else config.side
+        count = config.large_batch if large else config.batch
+        batch = draw_batch(self.pools, rng, count, side)
+        richness = min(1.0, (step + 1) / max(1.0, config.steps * config.plain_share))
+        candidates = draw_candidates(rng, self.worlds, self.coloured, richness=richness)
+        return Inputs(batch, candidates, rng)
+
+    def _is_large(self, step: int) -> bool:
+        """Whether a step uses whole windows."""
         config = self.config
         if config.large_share == 0:
             return False
-        last = self.step >= round(config.steps * (1 - config.large_share))
-        return last or self.step % config.large_every == config.large_every - 1
+        last = step >= round(config.steps * (1 - config.large_share))
+        return last or step % config.large_every == config.large_every - 1
 
     def _loss(
         self, batch: Batch, candidates: Candidates, rng: np.random.Generator
