@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from napari_itaclip.errors import ImageError
+from napari_itaclip.vocabulary.classes import ClassPrompt, Vocabulary
 
 __all__ = [
     "WORLDS",
@@ -25,6 +26,7 @@ __all__ = [
     "microscopy",
     "sample_image",
     "sample_labels",
+    "sample_vocabulary",
     "sample_words",
 ]
 
@@ -97,11 +99,40 @@ def sample_words(world: str) -> tuple[str, ...]:
     ImageError
         If there is no such world, or the list of words is missing or damaged.
     """
+    return _column(world, "words")
+
+
+def sample_vocabulary(world: str) -> Vocabulary:
+    """Return the words of a sample picture as classes, in colours that suggest them.
+
+    Parameters
+    ----------
+    world : str
+        One of `WORLDS`.
+
+    Returns
+    -------
+    Vocabulary
+        The class at position ``i`` is the word at position ``i`` of `sample_words`.
+
+    Raises
+    ------
+    ImageError
+        If there is no such world, or the list of words is missing or damaged.
+    """
+    words = _column(world, "words")
+    colors = _column(world, "colors")
+    return Vocabulary(
+        [ClassPrompt(word, color=color) for word, color in zip(words, colors, strict=True)]
+    )
+
+
+def _column(world: str, key: str) -> tuple[str, ...]:
+    """Return one list of a world's entry in the table of samples."""
     name = "samples.json"
     content = _read_bytes(_known(world), name)
     try:
-        table = json.loads(content)
-        return tuple(str(word) for word in table[world]["words"])
+        return tuple(str(value) for value in json.loads(content)[world][key])
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(world, name) from error
 

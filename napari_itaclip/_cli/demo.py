@@ -45,9 +45,10 @@ def demo(
     for world in WORLDS if scene == _ALL else (scene,):
         picture = sample_data.sample_image(world)
         words = sample_data.sample_words(world)
+        vocabulary = sample_data.sample_vocabulary(world)
         with progress_bar(world, shown=not as_json) as advance:
             features = segmenter.encode(picture, preset, progress=advance)
-        result = segmenter.segment(features, list(words), preset)
+        result = segmenter.segment(features, vocabulary, preset)
         files = OutputFiles.beside(output, world)
         write_results(files, picture, result)
         iou = _iou(sample_data.sample_labels(world), result, words)
