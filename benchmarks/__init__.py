@@ -1,0 +1,1 @@
+"""How fast and how small the engine is, judged against the textbook version; not installed."""
