@@ -43,7 +43,9 @@ def export_model(
     seed, steps : int
         What the run was, stored in the metadata.
     """
-    tensors = {key: value.detach().to(torch.float16).contiguous() for key, value in weights.items()}
+    tensors = {
+        key: value.detach().to("cpu", torch.float16).contiguous() for key, value in weights.items()
+    }
     tensors[ROWS] = tensors.pop(WEIGHT)
     tensors[IDS] = torch.tensor(rows.ids, dtype=torch.int32)
     metadata = {

@@ -155,7 +155,7 @@ def text_features(model: CLIP, rows: Tensor, ends: Tensor) -> Tensor:
         q, k, v = _heads(block, _norm(block.ln_1, x))
         x = x + _project(block, _attend(q, k, v, causal=True))
         x = x + _feed_forward(block, x)
-    x = x[torch.arange(x.shape[0]), ends]
+    x = x[torch.arange(x.shape[0], device=x.device), ends]
     x = _norm(model.ln_final, x) @ model.text_projection
     return F.normalize(x.float(), dim=-1)
 
@@ -169,8 +169,8 @@ def _embed(visual: Any, images: Tensor, offsets: Tensor) -> Tensor:
     pixels = pixels.permute(0, 2, 4, 1, 3, 5).reshape(count, rows * columns, -1)
     x = F.linear(pixels, visual.conv1.weight.flatten(1))
     grid = visual.grid_size[1]
-    row = offsets[:, 0, None] + torch.arange(rows)
-    column = offsets[:, 1, None] + torch.arange(columns)
+    row = offsets[:, 0, None] + torch.arange(rows, device=offsets.device)
+    column = offsets[:, 1, None] + torch.arange(columns, device=offsets.device)
     places = (row[:, :, None] * grid + column[:, None, :]).flatten(1) + 1
     x = x + F.embedding(places, visual.positional_embedding)
     first = visual.class_embedding + visual.positional_embedding[0]
@@ -180,7 +180,8 @@ def _embed(visual: Any, images: Tensor, offsets: Tensor) -> Tensor:
 
 def _stream(x: Tensor) -> Tensor:
     """Return ``x`` in autocast's precision: a narrow residual stream saves every later cast."""
-    return x.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else x
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 def _norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
@@ -209,7 +210,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, causal: bool = False) -> Tensor:
     logits: Tensor = q @ k.transpose(-2, -1) * HEAD_WIDTH**-0.5
     if causal:
         length = logits.shape[-1]
-        logits = logits + torch.full((length, length), -1e4, dtype=logits.dtype).triu(1)
+        logits = logits + logits.new_full((length, length), -1e4).triu(1)
     mixed: Tensor = logits.softmax(-1) @ v
     return mixed
 

@@ -80,16 +80,21 @@ class Trainer:
         What to train.
     pools : sequence of Pool
         Training scenes, one pool per world.
+    device : str
+        Where the network runs; crops and phrases are always drawn on the CPU.
     """
 
-    def __init__(self, config: TrainConfig, pools: Sequence[Pool]) -> None:
+    def __init__(self, config: TrainConfig, pools: Sequence[Pool], device: str = "cpu") -> None:
         self.config = config
+        self.device = torch.device(device)
         self.pools = pools
         self.worlds = [pool.world for pool in pools]
         self.rows = TokenRows()
         self.coloured = colours_of(pools)
         self.weights = word_weights(pools, config.seed)
-        self.model: CLIP = build_model(config.model, self.rows.unknown + 1, config.seed)
+        # Built on the CPU, so that it starts from the same weights everywhere.
+        model = build_model(config.model, self.rows.unknown + 1, config.seed)
+        self.model: CLIP = model.to(self.device)
         self.parameters = dict(self.model.named_parameters())
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.optimisers = build_optimisers(self.parameters, config)
@@ -106,7 +111,7 @@ class Trainer:
         # Cutting crops and drawing phrases takes one core; it overlaps with the network's work.
         self._next = (self.step + 1, self._drawer.submit(self._draw, self.step + 1))
         batch, candidates, rng = inputs.batch, inputs.candidates, inputs.rng
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             loss, accuracy = self._loss(batch, candidates, rng)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -149,39 +154,44 @@ class Trainer:
         self, batch: Batch, candidates: Candidates, rng: np.random.Generator
     ) -> tuple[Tensor, float]:
         rows = min(self.config.captions, len(batch.images))
+        device = self.device
         patches, classes = image_features(
-            self.model, batch.images, batch.offsets, self.config.model.middle_layers, rows
+            self.model,
+            batch.images.to(device),
+            batch.offsets.to(device),
+            self.config.model.middle_layers,
+            rows,
         )
         captions = [self._caption(batch, i, rng) for i in range(rows)]
         encoded = [
             self.rows.encode(text, rng, self.config.token_drop)
             for text in (*candidates.texts, *captions)
         ]
-        vectors = torch.zeros(len(encoded), self.config.model.embed_dim)
+        vectors = torch.zeros(len(encoded), self.config.model.embed_dim, device=device)
         for bucket in self.rows.buckets(encoded):
-            vectors = vectors.index_copy(
-                0, bucket.members, text_features(self.model, bucket.rows, bucket.ends)
-            )
-        phrases = torch.zeros(candidates.count, vectors.shape[1]).index_add(
-            0, candidates.owner, vectors[: len(candidates.texts)]
+            read = text_features(self.model, bucket.rows.to(device), bucket.ends.to(device))
+            vectors = vectors.index_copy(0, bucket.members.to(device), read)
+        phrases = torch.zeros(candidates.count, vectors.shape[1], device=device).index_add(
+            0, candidates.owner.to(device), vectors[: len(candidates.texts)]
         )
         words = F.normalize(phrases, dim=-1)
         scale = self.model.logit_scale.exp()
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(device.type, enabled=False):
             logits = scale * (patches @ words.T)
             # Half of the crops compete within their own world only, as a user's vocabulary does.
             narrowed = torch.from_numpy(rng.random(len(batch.images)) < 0.5)
             allowed = candidates.allowed[batch.worlds] | ~narrowed[:, None]
-            logits = logits.masked_fill(~allowed[:, None, :], -1e4)
+            logits = logits.masked_fill(~allowed[:, None, :].to(device), -1e4)
             targets, covered = patch_targets(batch.codes, candidates.table, candidates.count)
             word_share = self._candidate_weights(candidates)
-            weight = covered * (targets @ word_share)
+            weight = (covered * (targets @ word_share)).to(device)
+            targets, covered = targets.to(device), covered.to(device)
             loss = -(targets * logits.log_softmax(-1)).sum(-1)
             patch_loss = (loss * weight).sum() / weight.sum().clamp_min(1e-6)
             right = (logits.argmax(-1) == targets.argmax(-1)) & (covered > 0.5)
             accuracy = float(right.sum() / (covered > 0.5).sum().clamp_min(1))
             pairs = scale * (classes @ vectors[len(candidates.texts) :].T)
-            same = torch.arange(rows)
+            same = torch.arange(rows, device=device)
             caption_loss = (F.cross_entropy(pairs, same) + F.cross_entropy(pairs.T, same)) / 2
         return patch_loss + self.config.caption_weight * caption_loss, accuracy
 
@@ -296,7 +306,7 @@ def run(config: TrainConfig, args: argparse.Namespace) -> None:
     pools = [load_pool(w, 0, config.scenes, args.cache, args.threads) for w in WORLDS]
     held = [load_pool(w, HELD_OUT, args.final_scenes, args.cache, args.threads) for w in WORLDS]
     print(f"scenes ready after {time.monotonic() - began:.0f} s", flush=True)
-    trainer = Trainer(config, pools)
+    trainer = Trainer(config, pools, args.device)
     print(
         "coloured:",
         {WORDS[w]: [COLOURS[c - 1] for c in cs] for w, cs in enumerate(trainer.coloured) if cs},
@@ -354,6 +364,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=192, help="width of both towers")
     parser.add_argument("--scenes", type=int, default=defaults.scenes, help="scenes per world")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU")
     parser.add_argument("--cache", type=Path, default=Path("training-cache"), help="drawn scenes")
     parser.add_argument("--resume", action="store_true", help="continue from OUT's .state file")
     parser.add_argument("--log-every", type=int, default=50)
