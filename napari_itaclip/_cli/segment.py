@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from napari_itaclip import __version__
 from napari_itaclip._cli.console import class_table, out, progress_bar, report_error, say
 from napari_itaclip.errors import ItaclipError, OutputError, SettingsError
 
@@ -169,7 +170,9 @@ def write_results(files: OutputFiles, picture: Any, result: Segmentation) -> Non
     from napari_itaclip.segmentation.overlay import write_overlay_png
 
     colors = {row.id: row.color for row in result.classes}
-    write_label_png(files.labels, result.labels, colors)
+    made_by = f"napari-itaclip {__version__}, model {result.settings.model}"
+    comment = " ".join(filter(None, [f"{made_by}.", result.settings.notice]))
+    write_label_png(files.labels, result.labels, colors, comment=comment)
     write_overlay_png(
         files.overlay, picture, result.labels, result.classes, caption=result.settings.notice
     )

@@ -27,6 +27,9 @@ Progress = Callable[[int, int | None], None]
 _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """open_clip's names of a weights file on the Hub, the safer one first."""
 
+_SHIPPED = "demo"
+"""The model that needs no download."""
+
 _CONNECT_SECONDS = 10.0
 _CHUNK = 1 << 20
 
@@ -268,7 +271,7 @@ def _not_available(spec: ModelSpec, tried: list[str]) -> str:
 
     offline = " (HF_HUB_OFFLINE is set; unset it to allow downloads)" if _offline() else ""
     here = [name for name in MODELS if find_cached(MODELS[name]) is not None]
-    others = ", ".join(here or ["demo"])
+    others = [name for name in here if name != _SHIPPED]
     lines = [
         f"the model {spec.name!r} ({spec.size_mb:.0f} MB) is not on this computer "
         f"and could not be downloaded{offline}.",
@@ -279,6 +282,7 @@ def _not_available(spec: ModelSpec, tried: list[str]) -> str:
         f"  - with a network: napari-itaclip models fetch {spec.name}",
         "  - copy the cache folder of a computer that has the model, and point HF_HUB_CACHE to it",
         "  - give a local weights file: --checkpoint FILE (.pt, .safetensors)",
-        f"  - use a model that is here or ships with the package: --model NAME, of {others}",
+        f"  - try things out with the small model that ships with the package: --model {_SHIPPED}",
+        *(f"  - use another model that is on this computer: --model {name}" for name in others),
     ]
     return "\n".join(lines)

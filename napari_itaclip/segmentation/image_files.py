@@ -115,7 +115,11 @@ def array_from_pillow(image: Image.Image) -> NDArray[Any]:
 
 
 def write_label_png(
-    path: str | os.PathLike[str], labels: NDArray[Any], colors: Mapping[int, str]
+    path: str | os.PathLike[str],
+    labels: NDArray[Any],
+    colors: Mapping[int, str],
+    *,
+    comment: str = "",
 ) -> Path:
     """Write a label image as PNG: 8 bits with a colour table, or 16 bits for ids above 255.
 
@@ -127,6 +131,8 @@ def write_label_png(
         Class ids (H, W), 0 to 65535.
     colors
         Id → ``"#rrggbb"``; ids without one get a colour of the palette, 0 gets black.
+    comment
+        Text that is kept in the file beside the pixels, such as what made it.
 
     Returns
     -------
@@ -154,14 +160,14 @@ def write_label_png(
             f"to {high}; write a TIFF instead"
         )
     if high > 255:
-        return _save_png(target, Image.fromarray(labels.astype(np.uint16)))
+        return _save_png(target, Image.fromarray(labels.astype(np.uint16)), comment)
     table = [(0, 0, 0)] * 256
     for number in range(256):
         own = BACKGROUND_COLOR if number == 0 else palette_color(number - 1)
         table[number] = color_to_rgb(colors.get(number, own))
     picture = Image.fromarray(labels.astype(np.uint8)).convert("L")
     picture.putpalette([part for color in table for part in color])
-    return _save_png(target, picture)
+    return _save_png(target, picture, comment)
 
 
 def write_legend_json(
@@ -368,10 +374,15 @@ def _reason(error: BaseException) -> str:
     return str(strerror or error or type(error).__name__)
 
 
-def _save_png(target: Path, picture: Image.Image) -> Path:
-    """Write a picture as PNG."""
+def _save_png(target: Path, picture: Image.Image, comment: str) -> Path:
+    """Write a picture as PNG, with a comment unless it is empty."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    if comment:
+        info.add_itxt("Comment", comment)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", pnginfo=info)
     return _write(target, buffer.getvalue())
 
 

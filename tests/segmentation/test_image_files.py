@@ -319,3 +319,13 @@ def test_tiff_with_channels_of_no_meaning_is_refused(tmp_path: Path, channels: i
     tifffile.imwrite(path, data, photometric="minisblack", planarconfig="contig")
     with pytest.raises(ImageError, match=f"{channels} channels"):
         read_image(path)
+
+
+@pytest.mark.parametrize("high", [3, 300])
+def test_label_png_keeps_its_comment(tmp_path: Path, high: int) -> None:
+    path = tmp_path / "labels.png"
+    labels = np.array([[0, high]])
+    write_label_png(path, labels, {}, comment="made by a test, ünïcode")
+    with Image.open(path) as image:
+        assert image.info["Comment"] == "made by a test, ünïcode"
+        assert np.array_equal(np.asarray(image), labels)
