@@ -176,11 +176,7 @@ def write_results(files: OutputFiles, picture: Any, result: Segmentation) -> Non
     write_overlay_png(
         files.overlay, picture, result.labels, result.classes, caption=result.settings.notice
     )
-    write_legend_json(
-        files.legend,
-        result,
-        extra={"settings": asdict(result.settings), "notes": list(result.notes)},
-    )
+    write_legend_json(files.legend, result, extra=result.provenance())
 
 
 def print_result(title: str, result: Segmentation, files: OutputFiles) -> None:
@@ -208,8 +204,7 @@ def report(result: Segmentation, files: OutputFiles) -> dict[str, Any]:
             }
             for row in result.classes
         ],
-        "settings": asdict(result.settings),
-        "notes": list(result.notes),
+        **result.provenance(),
     }
 
 

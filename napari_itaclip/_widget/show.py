@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,7 @@ def labels_layer_options(result: Segmentation) -> dict[str, Any]:
     return {
         "colormap": colors,
         "features": {"index": [row.id for row in rows], "class": [row.name for row in rows]},
-        "metadata": {
-            "napari-itaclip": {
-                "vocabulary": result.vocabulary.to_dict(),
-                "settings": asdict(result.settings),
-                "notes": list(result.notes),
-            }
-        },
+        "metadata": {"napari-itaclip": result.provenance()},
         "opacity": 0.6,
     }
 

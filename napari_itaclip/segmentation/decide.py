@@ -258,7 +258,7 @@ def _too_small(
         foreground[background] = False
     total = int(areas[foreground].sum())
     assert settings.area_threshold is not None
-    return foreground & ~(areas > settings.area_threshold * total)
+    return (foreground & ~(areas > settings.area_threshold * total)).to(scores.device)
 
 
 def close_labels(positions: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,14 @@ class Segmentation:
             mean = total / count if count else float("nan")
             rows.append(ClassSummary(id_, name, color, count, count / ranks.size, mean))
         return tuple(rows)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what it takes to make this again, and what to know about it, as JSON values."""
+        return {
+            "vocabulary": self.vocabulary.to_dict(),
+            "settings": asdict(self.settings),
+            "notes": list(self.notes),
+        }
 
 
 class Segmenter:
