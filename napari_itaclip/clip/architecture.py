@@ -242,7 +242,9 @@ def build_network(
     quick_gelu
         Whether the feed-forwards use ``x * sigmoid(1.702 x)`` instead of the exact GELU.
     device, dtype
-        Of every parameter; only ``logit_scale`` stays float32, because it is exponentiated.
+        Where the parameters are, and the format of the image tower's. The text tower is always
+        float32: it runs once per word, and classes may lie so close together that half precision
+        would move their borders.
     ignorable
         Names that may be left over.
 
@@ -278,7 +280,7 @@ def build_network(
             )
         if not tensor.is_floating_point():
             raise _unusable(source, f"the tensor {name!r} holds {tensor.dtype}, not real numbers")
-        target = torch.float32 if name == "logit_scale" else dtype
+        target = dtype if name.startswith("visual.") else torch.float32
         # A copy also where nothing changes: the file may be mapped into memory, and be replaced.
         placed[name] = tensor.to(device=device, dtype=target, copy=True).contiguous()
         # Not-a-number and infinity survive a sum, which is much cheaper than looking at each.
@@ -286,7 +288,7 @@ def build_network(
             raise _unusable(source, f"the tensor {name!r} holds values that are not finite")
     network.load_state_dict(placed, assign=True)
     # Not part of any file: no token attends to a later one.
-    mask = torch.full((sizes.context_length,) * 2, float("-inf"), device=device, dtype=dtype)
+    mask = torch.full((sizes.context_length,) * 2, float("-inf"), device=device)
     network.register_buffer("attn_mask", mask.triu_(1), persistent=False)
     return network.requires_grad_(False).eval()
 

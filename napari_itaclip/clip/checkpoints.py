@@ -63,17 +63,17 @@ class ClipModel:
     spec
         Name, licence, template set, middle layers. For a local file, what could be found out.
     network
-        open_clip's ``CLIP`` in evaluation mode, without gradients, on `device` in `dtype`
-        (``logit_scale`` alone is always float32).
+        open_clip's ``CLIP`` in evaluation mode, without gradients, on `device`; the image tower in
+        `dtype`, everything else in float32.
     sizes
         The sizes of the network.
     device, dtype
-        Where the parameters are and in which format.
+        Where the parameters are, and the format of the image tower's.
     mean, std
         For normalising images, RGB in [0, 1].
     identity
-        Name, content hash and activation of the weights: equal for equal results in the same
-        precision, so caches can be keyed by it.
+        Name, content hash and activation of the weights: equal for equal word embeddings, and for
+        equal features in the same precision, so caches can be keyed by it.
     """
 
     spec: ModelSpec

@@ -28,7 +28,7 @@ class EmbeddingKey(NamedTuple):
     """What an embedding depends on."""
 
     model: str
-    """Identity of the weights and the precision that they run in."""
+    """Identity of the weights."""
     templates: str
     """Digest of the template set."""
     word: str

@@ -119,8 +119,7 @@ def _encode_batch(model: ClipModel, tokens: Tensor, ends: Tensor) -> Tensor:
     attended = attend(query, heads.k, heads.v, mask=visible[:, None, None])
     x = x[rows, ends][:, None] + attention_output(blocks[-1], attended)
     add_feed_forward(blocks[-1], x)
-    dtype = model.dtype
-    x = layer_norm(network.ln_final, x[:, 0], dtype)
+    x = layer_norm(network.ln_final, x[:, 0], x.dtype)
     projection = network.text_projection
     if isinstance(projection, torch.nn.Linear):
         x = projection(x)
@@ -171,8 +170,7 @@ class TextEncoder:
         prompts = resolve_templates(templates)
         fitted = [self.fit_to_context(word, prompts) for word in words]
         digest = hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:16]
-        weights = f"{self.model.identity}/{str(self.model.dtype).removeprefix('torch.')}"
-        keys = {word: EmbeddingKey(weights, digest, word) for word in fitted}
+        keys = {word: EmbeddingKey(self.model.identity, digest, word) for word in fitted}
         dim = self.model.embed_dim
         known = {
             key: vector

@@ -59,7 +59,7 @@ def outputs(network: nn.Module, side: int = 16) -> tuple[Tensor, Tensor]:
     tokens[:, 0] = 49406
     tokens[0, 1:4] = torch.tensor([320, 2368, 49407])
     tokens[1, 1:3] = torch.tensor([1929, 49407])
-    dtype = next(network.parameters()).dtype
+    dtype = network.state_dict()["visual.proj"].dtype
     with torch.inference_mode():
         return network.encode_image(image.to(dtype)), network.encode_text(tokens)  # type: ignore[operator, unused-ignore]
 

@@ -128,10 +128,10 @@ def test_precision(network: CLIP, state: State, tmp_path: Path) -> None:
     assert torch.equal(model.network.state_dict()["visual.proj"], halves["visual.proj"].float())
     model = load(path, precision="bfloat16")
     assert model.dtype == torch.bfloat16
-    # The scale is exponentiated: rounding it to 8 bits would change probabilities by percents.
-    assert {name for name, p in model.network.named_parameters() if p.dtype != model.dtype} == {
-        "logit_scale"
-    }
+    # Words are embedded once, and classes may lie close together: their tower is never rounded.
+    for name, parameter in model.network.named_parameters():
+        image_side = name.startswith("visual.")
+        assert parameter.dtype == (torch.bfloat16 if image_side else torch.float32), name
     for ours, theirs in zip(outputs(model.network), outputs(network), strict=True):
         assert torch.cosine_similarity(ours.float(), theirs).min() > 0.99
 
