@@ -1,7 +1,7 @@
 """The command line: ``napari-itaclip segment | demo | models``.
 
 Exit codes: 0 all done; 1 something failed while running (an unreadable image, missing weights, a
-full disk); 2 the command itself was wrong (an unknown option, an empty vocabulary).
+full disk); 2 the command itself was wrong (an unknown option or model, an empty vocabulary).
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from napari_itaclip._cli.console import report_error
 from napari_itaclip._cli.demo import demo
 from napari_itaclip._cli.models import models
 from napari_itaclip._cli.segment import segment
-from napari_itaclip.errors import ItaclipError, SettingsError, VocabularyError
+from napari_itaclip.errors import (
+    ItaclipError,
+    SettingsError,
+    UnknownModelError,
+    VocabularyError,
+)
 
 app = typer.Typer(
     name="napari-itaclip",
@@ -60,7 +65,7 @@ def run(arguments: list[str] | None = None) -> int:
         app(args=arguments, prog_name="napari-itaclip")
     except SystemExit as end:  # typer ends every command so, and has told a wrong option itself
         return end.code if isinstance(end.code, int) else 0
-    except (VocabularyError, SettingsError) as error:
+    except (VocabularyError, SettingsError, UnknownModelError) as error:
         report_error(error)
         return 2
     except ItaclipError as error:

@@ -23,5 +23,9 @@ class CheckpointError(ItaclipError, RuntimeError):
     """Model weights cannot be found, read or used."""
 
 
+class UnknownModelError(CheckpointError):
+    """No model has the name that was asked for."""
+
+
 class OutputError(ItaclipError, OSError):
     """A result cannot be written."""

@@ -201,7 +201,7 @@ def test_the_default_model_offline_names_the_ways_out(segment: Run) -> None:
 
 def test_an_unknown_model_names_the_known_ones(segment: Run) -> None:
     ran = segment("photo.png", "--model", "openai-vit-b16", model=False)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "Did you mean 'openai-vit-b-16'?" in ran.said
     assert "demo" in ran.said
 
@@ -216,7 +216,7 @@ def test_an_interrupt_is_no_crash(segment: Run, monkeypatch: pytest.MonkeyPatch)
 
 def test_fetching_an_unknown_model(run: Run) -> None:
     ran = run("models", "fetch", "openai-vit-b-17")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "unknown model 'openai-vit-b-17'" in ran.said
     assert ran.out == ""
 

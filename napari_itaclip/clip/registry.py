@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Literal
 
-from napari_itaclip.errors import CheckpointError
+from napari_itaclip.errors import UnknownModelError
 
 Activation = Literal["quick_gelu", "gelu"]
 
@@ -215,14 +215,14 @@ def model_spec(name: str) -> ModelSpec:
 
     Raises
     ------
-    CheckpointError
+    UnknownModelError
         For an unknown name; says which ones there are.
     """
     if name in MODELS:
         return MODELS[name]
     close = get_close_matches(name.lower(), MODELS, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise CheckpointError(
+    raise UnknownModelError(
         f"unknown model {name!r}, and no such file.{hint} "
         f"Named models: {', '.join(MODELS)}; or give the path of a weights file."
     )
