@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -259,11 +258,6 @@ def draw_caption(
     lead = str(rng.choice(_CAPTIONS[world]))
     body = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"{lead} {body}."
-
-
-def clean(text: str) -> str:
-    """Return ``text`` with single spaces, as the tokenizer would see it."""
-    return re.sub(r"\s+", " ", text).strip()
 
 
 def _wrap(rng: np.random.Generator, name: str) -> list[str]:

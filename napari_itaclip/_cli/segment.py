@@ -169,12 +169,13 @@ def write_results(files: OutputFiles, picture: Any, result: Segmentation) -> Non
     from napari_itaclip.segmentation.image_files import write_label_png, write_legend_json
     from napari_itaclip.segmentation.overlay import write_overlay_png
 
-    colors = {row.id: row.color for row in result.classes}
+    classes = result.classes
+    colors = {row.id: row.color for row in classes}
     made_by = f"napari-itaclip {__version__}, model {result.settings.model}"
     comment = " ".join(filter(None, [f"{made_by}.", result.settings.notice]))
     write_label_png(files.labels, result.labels, colors, comment=comment)
     write_overlay_png(
-        files.overlay, picture, result.labels, result.classes, caption=result.settings.notice
+        files.overlay, picture, result.labels, classes, caption=result.settings.notice
     )
     write_legend_json(files.legend, result, extra=result.provenance())
 

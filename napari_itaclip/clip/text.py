@@ -28,7 +28,7 @@ from napari_itaclip.clip.transformer import (
     run_block,
 )
 from napari_itaclip.vocabulary.classes import Vocabulary
-from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, validate_templates
+from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, fill_template, validate_templates
 
 _TOKENS_PER_BATCH = {"cpu": 1024}
 _MANY_TOKENS = 16_384
@@ -204,7 +204,7 @@ class TextEncoder:
         longest = self._longest_template(prompts)
 
         def fits(candidate: str) -> bool:
-            return self.model.count_tokens(longest.replace("{}", candidate)) <= context
+            return self.model.count_tokens(fill_template(longest, candidate)) <= context
 
         if fits(text):
             return text
@@ -224,7 +224,7 @@ class TextEncoder:
     def _embed(
         self, words: Sequence[str], prompts: Sequence[str], progress: Progress | None
     ) -> Tensor:
-        texts = [prompt.replace("{}", word) for word in words for prompt in prompts]
+        texts = [fill_template(prompt, word) for word in words for prompt in prompts]
         embedded = encode_tokens(self.model, self.model.tokenize(texts), progress)
         mean = embedded.view(len(words), len(prompts), -1).mean(dim=1)
         return functional.normalize(mean, dim=-1)

@@ -180,18 +180,3 @@ def _box(mask: Mask) -> _Box:
     rows_slice = slice(int(rows[0]), int(rows[-1]) + 1)
     columns = np.flatnonzero(mask[rows_slice].any(axis=0))
     return rows_slice, slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def smooth_noise(
-    rng: np.random.Generator, size: tuple[int, int], scale: float, octaves: int = 3
-) -> NDArray[np.float32]:
-    """Return value noise ``(H, W)`` in about [-1, 1]; ``scale``: largest feature in pixels."""
-    total = np.zeros(size, np.float32)
-    amplitude = 1.0
-    for _ in range(octaves):
-        shape = (max(2, round(size[1] / scale) + 1), max(2, round(size[0] / scale) + 1))
-        grid = Image.fromarray(rng.uniform(-1, 1, shape[::-1]).astype(np.float32))
-        total += amplitude * np.asarray(grid.resize((size[1], size[0]), Image.Resampling.BICUBIC))
-        amplitude *= 0.5
-        scale = max(scale / 2, 1.5)
-    return total / 1.4

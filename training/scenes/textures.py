@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from training.scenes.base import Canvas, FloatImage, Mask
+from training.scenes.base import Canvas, FloatImage
 
 Size = tuple[int, int]
 Rgb = Sequence[float] | NDArray[np.floating]
@@ -240,12 +240,6 @@ def ball_light(size: Size, strength: float = 0.35) -> NDArray[np.float32]:
     y = np.linspace(-1, 1, size[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, size[1], dtype=np.float32)[None]
     return f32(1 + strength * (0.6 - (x + 0.4) ** 2 - (y + 0.45) ** 2))
-
-
-def blurred(mask: Mask, radius: float) -> Mask:
-    """Return ``mask`` with soft edges (shadows, glows)."""
-    picture = Image.fromarray(np.rint(mask * 255).astype(np.uint8))
-    return f32(np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255)
 
 
 def finish(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
