@@ -296,10 +296,12 @@ def test_refinement(
     prob_threshold=st.floats(0, 0.9),
     area_threshold=st.none() | st.floats(0, 0.5),
     closing=st.booleans(),
+    biased=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@example([1], 5, 7, 50.0, 0.5, 0.1, True, 0)
-@example([2, 1, 3], 60, 41, 60.0, 0.1, 0.1, True, 1)
+@example([1], 5, 7, 50.0, 0.5, 0.1, True, False, 0)
+@example([2, 1, 3], 60, 41, 60.0, 0.1, 0.1, True, False, 1)
+@example([2, 1, 3], 60, 41, 60.0, 0.1, 0.1, True, True, 1)
 def test_decision(
     synonyms: list[int],
     height: int,
@@ -308,12 +310,16 @@ def test_decision(
     prob_threshold: float,
     area_threshold: float | None,
     closing: bool,
+    biased: bool,
     seed: int,
 ) -> None:
     word_class = tuple(c for c, count in enumerate(synonyms) for _ in range(count))
     coarse = (len(word_class), -(-height // 6), -(-width // 6))
     noise = torch.randn(coarse, generator=torch.Generator().manual_seed(seed))
     scores = tb.resize_scores(noise / 8, (height, width))
+    random = np.random.default_rng(seed)
+    biases = random.uniform(-20, 20, len(synonyms)).tolist() if biased else None
+    thresholds = random.uniform(0, 1, len(synonyms)).tolist() if biased else None
     found = decide(
         scores,
         word_class,
@@ -326,6 +332,8 @@ def test_decision(
         ),
         background=0,
         keep_probabilities=True,
+        class_bias=biases,
+        class_threshold=thresholds,
     )
     expected = tb.decide(
         scores.double(),
@@ -334,11 +342,15 @@ def test_decision(
         prob_threshold=prob_threshold,
         area_threshold=area_threshold,
         closing=closing,
+        class_bias=biases,
+        class_threshold=thresholds,
     )
     assert found.probabilities is not None
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=TOLERANCE, rtol=0)
     best = expected.probabilities.sort(dim=0, descending=True).values
     clear = (best[0] - prob_threshold).abs().min() > TOLERANCE
+    for threshold in thresholds or ():
+        clear &= (best[0] - threshold).abs().min() > TOLERANCE
     if len(best) > 1:
         clear &= (best[0] - best[1]).min() > TOLERANCE
     agreement = (found.positions == expected.labels).mean()

@@ -8,12 +8,14 @@ embeddings are averaged and normalised again. Auxiliary texts go the same way an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,13 +29,23 @@ from napari_itaclip.clip.transformer import (
     project,
     run_block,
 )
+from napari_itaclip.errors import SettingsError
 from napari_itaclip.vocabulary.classes import Vocabulary
-from napari_itaclip.vocabulary.templates import TEMPLATE_SETS, fill_template, validate_templates
+from napari_itaclip.vocabulary.templates import (
+    TEMPLATE_SETS,
+    fill_template,
+    validate_templates,
+)
 
 _TOKENS_PER_BATCH = {"cpu": 1024}
 _MANY_TOKENS = 16_384
 """Prompts of like length run together, about this many tokens at a time: on a CPU so few that the
 activations stay in memory that is at hand already, elsewhere enough to keep the device busy."""
+
+_BATCHES_PER_PART = 8
+_TOKENS_PER_PROMPT = 16
+"""Words are remembered in parts of about this many batches, so that work that is broken off is not
+lost; the parts are long enough that sorting their prompts by length still pays."""
 
 _SPECIAL_TOKENS = 2
 """Start and end of text."""
@@ -150,6 +162,8 @@ class TextEncoder:
         words: Sequence[str],
         templates: str | Sequence[str] = "imagenet-80",
         progress: Progress | None = None,
+        *,
+        quick: str | Sequence[str] | None = None,
     ) -> Tensor:
         """Return the embedding of each word: the normalised mean over the templates.
 
@@ -160,7 +174,10 @@ class TextEncoder:
         templates : str or sequence of str
             Template set by name, or prompts with a ``{}``.
         progress : callable, optional
-            Called with prompts done and total; not called when every word is known.
+            Called with prompts done and total; not called when every word is known. An exception
+            that it raises ends the work and is passed on; the parts done by then are remembered.
+        quick : str or sequence of str, optional
+            Other templates, for the words that are not known yet with the first ones.
 
         Returns
         -------
@@ -169,24 +186,42 @@ class TextEncoder:
         """
         prompts = resolve_templates(templates)
         fitted = [self.fit_to_context(word, prompts) for word in words]
+        known, keys = self._look_up(fitted, prompts)
+        new = [word for word, key in keys.items() if key not in known]
+        if new and quick is not None:
+            rows = self.encode(new, quick, progress).cpu().numpy()
+            known |= {keys[word]: row for word, row in zip(new, rows, strict=True)}
+        elif new:
+            for part, computed in self._embed(new, prompts, progress):
+                vectors = computed.cpu().numpy()
+                fresh = {keys[word]: row for word, row in zip(part, vectors, strict=True)}
+                self.cache.put(fresh)
+                known |= fresh
+        dim = self.model.embed_dim
+        if not fitted:
+            return torch.empty(0, dim, device=self.model.device)
+        found = [torch.tensor(known[keys[word]]) for word in fitted]
+        return torch.stack(found).to(self.model.device)
+
+    def knows(self, words: Sequence[str], templates: str | Sequence[str] = "imagenet-80") -> bool:
+        """Say whether `encode` would run the network for none of these words."""
+        prompts = resolve_templates(templates)
+        known, keys = self._look_up([self.fit_to_context(word, prompts) for word in words], prompts)
+        return len(known) == len(keys)
+
+    def _look_up(
+        self, words: Sequence[str], prompts: tuple[str, ...]
+    ) -> tuple[dict[EmbeddingKey, NDArray[np.float32]], dict[str, EmbeddingKey]]:
+        """Return the embeddings that the cache holds, and every word's key."""
         digest = hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:16]
-        keys = {word: EmbeddingKey(self.model.identity, digest, word) for word in fitted}
+        keys = {word: EmbeddingKey(self.model.identity, digest, word) for word in words}
         dim = self.model.embed_dim
         known = {
             key: vector
             for key, vector in self.cache.get(keys.values()).items()
             if vector.shape == (dim,)
         }
-        new = [word for word, key in keys.items() if key not in known]
-        if new:
-            computed = self._embed(new, prompts, progress).cpu().numpy()
-            fresh = {keys[word]: vector for word, vector in zip(new, computed, strict=True)}
-            self.cache.put(fresh)
-            known |= fresh
-        if not fitted:
-            return torch.empty(0, dim, device=self.model.device)
-        rows = [torch.tensor(known[keys[word]]) for word in fitted]
-        return torch.stack(rows).to(self.model.device)
+        return known, keys
 
     def fit_to_context(self, text: str, templates: str | Sequence[str] = "imagenet-80") -> str:
         """Return ``text``, cut at a word boundary if it and a template exceed the context.
@@ -223,11 +258,23 @@ class TextEncoder:
 
     def _embed(
         self, words: Sequence[str], prompts: Sequence[str], progress: Progress | None
-    ) -> Tensor:
-        texts = [fill_template(prompt, word) for word in words for prompt in prompts]
-        embedded = encode_tokens(self.model, self.model.tokenize(texts), progress)
-        mean = embedded.view(len(words), len(prompts), -1).mean(dim=1)
-        return functional.normalize(mean, dim=-1)
+    ) -> Iterator[tuple[Sequence[str], Tensor]]:
+        """Yield the words in parts, each with its embeddings ``(n, D)``."""
+        at_once = _TOKENS_PER_BATCH.get(self.model.device.type, _MANY_TOKENS)
+        size = max(1, _BATCHES_PER_PART * at_once // (_TOKENS_PER_PROMPT * len(prompts)))
+        total = len(words) * len(prompts)
+        for start in range(0, len(words), size):
+            part = words[start : start + size]
+            texts = [fill_template(prompt, word) for word in part for prompt in prompts]
+            shown = None if progress is None else _shifted(progress, start * len(prompts), total)
+            embedded = encode_tokens(self.model, self.model.tokenize(texts), shown)
+            mean = embedded.view(len(part), len(prompts), -1).mean(dim=1)
+            yield part, functional.normalize(mean, dim=-1)
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Progress:
+    """Return what reports a part's progress as that of the whole."""
+    return lambda done, _: progress(before + done, total)
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:
@@ -263,9 +310,35 @@ class ClassEmbeddings:
     words: tuple[str, ...]
     cut_texts: Mapping[str, str]
 
+    def check_for(self, vocabulary: Vocabulary) -> None:
+        """Refuse a vocabulary with other words.
+
+        Raises
+        ------
+        SettingsError
+            If these embeddings were made of other words, or of words in another order.
+        """
+        if (self.words, self.word_class_index) != (vocabulary.words, vocabulary.word_class_index):
+            raise SettingsError(
+                f"These embeddings are of the words {', '.join(self.words)}, but the vocabulary "
+                f"has {', '.join(vocabulary.words)}; embed the vocabulary again."
+            )
+
+
+def vocabulary_texts(vocabulary: Vocabulary) -> list[str]:
+    """Return everything of a vocabulary that is embedded: its words, then its auxiliary texts."""
+    return [
+        *vocabulary.words,
+        *(text for prompt in vocabulary for text in prompt.auxiliary_texts),
+    ]
+
 
 def embed_vocabulary(
-    encoder: TextEncoder, vocabulary: Vocabulary, progress: Progress | None = None
+    encoder: TextEncoder,
+    vocabulary: Vocabulary,
+    progress: Progress | None = None,
+    templates: str | Sequence[str] | None = None,
+    quick: str | Sequence[str] | None = None,
 ) -> ClassEmbeddings:
     """Return the fused embeddings of every word of ``vocabulary``.
 
@@ -281,16 +354,19 @@ def embed_vocabulary(
         Classes, weights α and templates.
     progress : callable, optional
         Called with prompts done and total.
+    templates : str or sequence of str, optional
+        Templates to use instead of the vocabulary's.
+    quick : str or sequence of str, optional
+        Fewer templates, for the texts that are not known yet.
 
     Returns
     -------
     ClassEmbeddings
         In the order of ``vocabulary.words``.
     """
-    auxiliary = [text for prompt in vocabulary for text in prompt.auxiliary_texts]
-    texts = [*vocabulary.words, *auxiliary]
-    prompts = resolve_templates(vocabulary.templates)
-    rows = encoder.encode(texts, prompts, progress)
+    texts = vocabulary_texts(vocabulary)
+    prompts = resolve_templates(vocabulary.templates if templates is None else templates)
+    rows = encoder.encode(texts, prompts, progress, quick=quick)
     fused = rows[: len(vocabulary.words)].clone()
     index = torch.tensor(vocabulary.word_class_index, device=fused.device)
     start = len(vocabulary.words)

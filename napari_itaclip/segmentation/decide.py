@@ -77,9 +77,58 @@ def class_probabilities(
     _check_words(len(scores), word_class_index)
     logits = scores * settings.logit_scale
     if settings.pooling == "max_probability":
-        return _pool(torch.softmax(logits, dim=0), word_class_index, soft=False)
+        return pool_words(torch.softmax(logits, dim=0), word_class_index, soft=False)
     soft = settings.pooling == "log_mean_exp"
-    return torch.softmax(_pool(logits, word_class_index, soft=soft), dim=0)
+    return torch.softmax(pool_words(logits, word_class_index, soft=soft), dim=0)
+
+
+def word_offsets(
+    class_bias: Sequence[float] | None,
+    word_class_index: Sequence[int],
+    settings: DecisionSettings,
+) -> Tensor | None:
+    """Return what class biases add to the words' scores.
+
+    Every word of a class gets the class's bias, so that it acts on the pooled logit of the class
+    alike, whichever pooling follows ("max_probability" sees it in the softmax over words).
+
+    Parameters
+    ----------
+    class_bias : sequence of float, length C, or None
+        Added to each class's log-odds (natural logarithm).
+    word_class_index : sequence of int, length W
+        Position of each word's class.
+    settings : DecisionSettings
+        Its scale turns log-odds into scores.
+
+    Returns
+    -------
+    Tensor, shape (W, 1, 1), float32, or None
+        None where there is nothing to add.
+
+    Raises
+    ------
+    SettingsError
+        If there is not one finite number for each class.
+    """
+    biases = _per_class(class_bias, word_class_index, "biases")
+    if biases is None:
+        return None
+    return (biases[list(word_class_index)] / settings.logit_scale).float()[:, None, None]
+
+
+def _per_class(
+    values: Sequence[float] | None, word_class_index: Sequence[int], what: str
+) -> Tensor | None:
+    """Return the checked values ``(C,)`` in float64; None if all are zero."""
+    if values is None:
+        return None
+    classes = max(word_class_index) + 1
+    if len(values) != classes:
+        raise SettingsError(f"There are {len(values)} class {what}, but {classes} classes.")
+    if not all(math.isfinite(value) for value in values):
+        raise SettingsError(f"The class {what} must be finite numbers: {list(values)}.")
+    return torch.tensor(values, dtype=torch.float64) if any(values) else None
 
 
 def _check_words(words: int, word_class_index: Sequence[int]) -> None:
@@ -87,15 +136,18 @@ def _check_words(words: int, word_class_index: Sequence[int]) -> None:
         raise SettingsError(f"There are {words} score maps, but {len(word_class_index)} words.")
 
 
-def _pool(values: Tensor, word_class_index: Sequence[int], *, soft: bool) -> Tensor:
+def pool_words(values: Tensor, word_class_index: Sequence[int], *, soft: bool) -> Tensor:
     """Return the maximum (or log-mean-exp) over the words of each class."""
     classes = max(word_class_index) + 1
     if list(word_class_index) == list(range(classes)):
         return values
+    words: list[list[int]] = [[] for _ in range(classes)]
+    for word, owner in enumerate(word_class_index):
+        words[owner].append(word)
     pooled = values.new_empty(classes, *values.shape[1:])
-    for position in range(classes):
-        own = [word for word, owner in enumerate(word_class_index) if owner == position]
-        group = values[own]
+    for position, own in enumerate(words):
+        together = own[-1] - own[0] == len(own) - 1  # as a rule: a view instead of a copy
+        group = values[own[0] : own[-1] + 1] if together else values[own]
         if soft:
             pooled[position] = group.logsumexp(dim=0) - float(np.log(len(own)))
         else:
@@ -111,6 +163,8 @@ def decide(
     *,
     background: int | None = None,
     keep_probabilities: bool = False,
+    class_bias: Sequence[float] | None = None,
+    class_threshold: Sequence[float] | None = None,
 ) -> Decision:
     """Choose a class for every pixel.
 
@@ -127,6 +181,11 @@ def decide(
         threshold fall to it. Without one they become `UNDECIDED`.
     keep_probabilities : bool
         Whether the values of all classes are returned, ``(C, H, W)`` float32.
+    class_bias : sequence of float, length C, optional
+        Added to each class's log-odds (natural logarithm), before anything is decided.
+    class_threshold : sequence of float, length C, optional
+        Pixels that a class wins with less than this value fall like those under the general
+        thresholds.
 
     Returns
     -------
@@ -136,21 +195,28 @@ def decide(
     Raises
     ------
     SettingsError
-        If the words and scores do not belong together.
+        If the words and scores do not belong together, or there is not one finite bias and
+        threshold for each class.
     """
     words, height, width = scores.shape
     _check_words(words, word_class_index)
     classes = max(word_class_index) + 1
     fallback = UNDECIDED if background is None else background
+    offsets = word_offsets(class_bias, word_class_index, settings)
+    thresholds = _per_class(class_threshold, word_class_index, "thresholds")
+    if thresholds is not None:
+        thresholds = thresholds.float().to(scores.device)
+    if offsets is not None:
+        offsets = offsets.to(scores.device)
     removed: Tensor | None = None
     if settings.area_threshold is not None:
-        removed = _too_small(scores, word_class_index, settings, background)
+        removed = small_classes(scores, word_class_index, settings, background, offsets)
     positions = torch.empty(height, width, dtype=torch.int32)
     confidence = torch.empty(height, width)
     margin = torch.empty(height, width)
     kept = torch.empty(classes, height, width) if keep_probabilities else None
-    for rows in _bands(scores):
-        band = _band(scores, rows)
+    for rows in row_bands(scores):
+        band = biased_band(scores, rows, offsets)
         if kept is None and removed is None and settings.pooling != "max_probability":
             best, lead, winner = _decide_by_logits(band, word_class_index, settings)
         else:
@@ -170,6 +236,9 @@ def decide(
             under = best < settings.probability_threshold
             under |= lead < settings.margin_threshold
             winner[under] = fallback
+        if thresholds is not None:
+            # Pixels without a class stay so: whatever threshold they meet, they fall to the same.
+            winner[best < thresholds[winner.long()]] = fallback
         positions[rows], confidence[rows], margin[rows] = winner, best, lead
     labels = positions.numpy()
     if settings.closing == "labels":
@@ -195,9 +264,9 @@ def _decide_by_logits(
     """
     octaves = math.log2(math.e)  # exp(x) = exp2(x · log2 e)
     if settings.pooling == "log_mean_exp":
-        values = _pool(scores.mul_(settings.logit_scale), word_class_index, soft=True)
+        values = pool_words(scores.mul_(settings.logit_scale), word_class_index, soft=True)
     else:
-        values = _pool(scores, word_class_index, soft=False)
+        values = pool_words(scores, word_class_index, soft=False)
         octaves *= settings.logit_scale
     best, second = _best_and_second(values)
     behind = values.sub_(best)
@@ -229,29 +298,34 @@ def _best_and_second(values: Tensor) -> tuple[Tensor, Tensor]:
     return best, second
 
 
-def _band(scores: Tensor | FactoredScores, rows: slice) -> Tensor:
-    """Return the scores of some rows as a tensor of their own, which may be changed."""
-    return scores.band(rows) if isinstance(scores, FactoredScores) else scores[:, rows].clone()
+def biased_band(scores: Tensor | FactoredScores, rows: slice, offsets: Tensor | None) -> Tensor:
+    """Return the biased scores of some rows as a tensor of their own, which may be changed."""
+    if isinstance(scores, FactoredScores):
+        band = scores.band(rows)
+        return band if offsets is None else band.add_(offsets)
+    part = scores[:, rows]
+    return part.clone() if offsets is None else part + offsets
 
 
-def _bands(scores: Tensor | FactoredScores) -> list[slice]:
+def row_bands(scores: Tensor | FactoredScores) -> list[slice]:
     """Return slices of rows that are worth working on together."""
     words, height, width = scores.shape
     rows = height if scores.device.type != "cpu" else max(1, _BAND_ELEMENTS // (words * width))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _too_small(
+def small_classes(
     scores: Tensor | FactoredScores,
     word_class_index: Sequence[int],
     settings: DecisionSettings,
     background: int | None,
+    offsets: Tensor | None,
 ) -> Tensor:
     """Return which classes ``(C,)`` cover no more than the threshold's share of the foreground."""
     classes = max(word_class_index) + 1
     areas = torch.zeros(classes, dtype=torch.int64)
-    for rows in _bands(scores):
-        values = class_probabilities(_band(scores, rows), word_class_index, settings)
+    for rows in row_bands(scores):
+        values = class_probabilities(biased_band(scores, rows, offsets), word_class_index, settings)
         areas += torch.bincount(values.argmax(dim=0).flatten(), minlength=classes).cpu()
     foreground = torch.ones(classes, dtype=torch.bool)
     if background is not None:

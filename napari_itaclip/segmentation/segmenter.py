@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_itaclip.clip.checkpoints import ClipModel, load_clip
 from napari_itaclip.clip.embedding_cache import EmbeddingCache
 from napari_itaclip.clip.registry import DEFAULT_MODEL
-from napari_itaclip.clip.text import ClassEmbeddings, TextEncoder, embed_vocabulary
+from napari_itaclip.clip.text import (
+    ClassEmbeddings,
+    TextEncoder,
+    embed_vocabulary,
+    vocabulary_texts,
+)
 from napari_itaclip.errors import SettingsError
 from napari_itaclip.segmentation.decide import Decision, decide
 from napari_itaclip.segmentation.encode import EncodeProgress, iter_encode
 from napari_itaclip.segmentation.features import ImageFeatures
 from napari_itaclip.segmentation.image import PreparedImage, prepare_image
 from napari_itaclip.segmentation.refine import pamr, refinement_guide
+from napari_itaclip.segmentation.result import ClassSummary, Segmentation, SettingsUsed
 from napari_itaclip.segmentation.scores import FactoredScores, factored_scores
 from napari_itaclip.segmentation.settings import (
     DecisionSettings,
@@ -30,129 +34,23 @@ from napari_itaclip.segmentation.settings import (
     RefineSettings,
     get_preset,
 )
+from napari_itaclip.vocabulary._checks import clean_text
 from napari_itaclip.vocabulary.classes import ClassPrompt, Vocabulary
+from napari_itaclip.vocabulary.templates import DEFAULT_TEMPLATES
+
+__all__ = [
+    "DEFAULT_PRESET",
+    "ClassSummary",
+    "Segmentation",
+    "Segmenter",
+    "SettingsUsed",
+    "VocabularyLike",
+]
 
 VocabularyLike = Vocabulary | Sequence[str | ClassPrompt] | str | Path
 """What `Vocabulary.parse` accepts."""
 
 DEFAULT_PRESET = "balanced"
-
-
-@dataclass(frozen=True)
-class ClassSummary:
-    """One row of a segmentation's class table.
-
-    Attributes
-    ----------
-    id : int
-        Value in the label image.
-    name : str
-        Class name; "unlabelled" for pixels that no class won.
-    color : str
-        ``#rrggbb``.
-    pixels : int
-        Number of pixels.
-    share : float
-        Part of the image, in [0, 1].
-    confidence : float
-        Mean confidence over the class's pixels; NaN where it has none.
-    """
-
-    id: int
-    name: str
-    color: str
-    pixels: int
-    share: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class SettingsUsed:
-    """How a segmentation was made.
-
-    Attributes
-    ----------
-    model : str
-        Identity of the model: its name and a digest of its weights.
-    model_name : str
-        Name of the model for people.
-    notice : str
-        What everyone who sees a result of this model should know; empty for most.
-    encode, refine, decide : EncodeSettings, RefineSettings, DecisionSettings
-        The settings.
-    """
-
-    model: str
-    model_name: str
-    notice: str
-    encode: EncodeSettings
-    refine: RefineSettings
-    decide: DecisionSettings
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The labels of an image and how sure they are.
-
-    Attributes
-    ----------
-    labels : ndarray of uint8, uint16 or int32, shape (H, W)
-        Class ids; 0 is the background class or, without one, "unlabelled".
-    vocabulary : Vocabulary
-        The classes.
-    confidence : ndarray of float32, shape (H, W)
-        Value of the best class, in [0, 1]; 0 where the image has no value.
-    margin : ndarray of float32, shape (H, W)
-        Lead over the second class, in [0, 1].
-    probabilities : ndarray of float32, shape (C, H, W), or None
-        Value of every class in the vocabulary's order, if asked for; 0 where the image has no
-        value.
-    settings : SettingsUsed
-        How it was made.
-    notes : tuple of str
-        What a person should know: texts that were cut, a model for demonstration only.
-    """
-
-    labels: NDArray[np.integer[Any]]
-    vocabulary: Vocabulary
-    confidence: NDArray[np.float32]
-    margin: NDArray[np.float32]
-    probabilities: NDArray[np.float32] | None
-    settings: SettingsUsed
-    notes: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[ClassSummary, ...]:
-        """The class table, in the vocabulary's order; "unlabelled" last if it occurs."""
-        ranks = self.labels.ravel()
-        if ranks.dtype.itemsize > 2:  # ids of any size: no table up to the largest
-            values, ranks = np.unique(ranks, return_inverse=True)
-        else:
-            values = np.arange(int(ranks.max()) + 1)
-        pixels = np.bincount(ranks)
-        weight = np.bincount(ranks, weights=self.confidence.ravel())
-        found = dict(
-            zip(values.tolist(), zip(pixels.tolist(), weight.tolist(), strict=True), strict=True)
-        )
-        prompts = self.vocabulary
-        named = zip(prompts.ids, prompts.names, prompts.colors, strict=True)
-        known = {id_: (name, color) for id_, name, color in named}
-        if 0 not in known and found.get(0, (0, 0.0))[0]:
-            known[0] = ("unlabelled", "#000000")
-        rows = []
-        for id_, (name, color) in known.items():
-            count, total = found.get(id_, (0, 0.0))
-            mean = total / count if count else float("nan")
-            rows.append(ClassSummary(id_, name, color, count, count / ranks.size, mean))
-        return tuple(rows)
-
-    def provenance(self) -> dict[str, Any]:
-        """Return what it takes to make this again, and what to know about it, as JSON values."""
-        return {
-            "vocabulary": self.vocabulary.to_dict(),
-            "settings": asdict(self.settings),
-            "notes": list(self.notes),
-        }
 
 
 class Segmenter:
@@ -270,16 +168,62 @@ class Segmenter:
         return features
 
     def embed(
-        self, vocabulary: VocabularyLike, progress: Callable[[int, int], None] | None = None
+        self,
+        vocabulary: VocabularyLike,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        templates: str | Sequence[str] | None = None,
+        quick: str | Sequence[str] | None = None,
     ) -> ClassEmbeddings:
         """Return the word embeddings of ``vocabulary``; known words cost nothing.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary, list, str or Path
+            The classes; see `Vocabulary.parse`.
+        progress : callable, optional
+            Called with prompts done and total. An exception that it raises ends the work and is
+            passed on; the words done by then are remembered.
+        templates : str or sequence of str, optional
+            Templates to use instead of the vocabulary's.
+        quick : str or sequence of str, optional
+            Fewer templates, for words that are not known yet: a preview that leaves the other
+            classes as they are.
 
         Raises
         ------
         VocabularyError
-            If the vocabulary cannot be used.
+            If the vocabulary or the templates cannot be used.
         """
-        return embed_vocabulary(self.text, Vocabulary.parse(vocabulary), progress)
+        return embed_vocabulary(self.text, Vocabulary.parse(vocabulary), progress, templates, quick)
+
+    def knows(self, vocabulary: Vocabulary) -> bool:
+        """Say whether `embed` would run the network for nothing in ``vocabulary``."""
+        return self.text.knows(vocabulary_texts(vocabulary), vocabulary.templates)
+
+    def embed_texts(
+        self, words: Sequence[str], templates: str | Sequence[str] = DEFAULT_TEMPLATES
+    ) -> Tensor:
+        """Return the embeddings of words or phrases that belong to no vocabulary.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The texts; what exceeds the model's context is cut.
+        templates : str or sequence of str
+            Template set by name, or prompts with a ``{}``.
+
+        Returns
+        -------
+        Tensor, shape (len(words), D), float32
+            L2-normalised rows on the model's device.
+
+        Raises
+        ------
+        VocabularyError
+            If a text is empty or the templates cannot be used.
+        """
+        return self.text.encode([clean_text(word, "a phrase") for word in words], templates)
 
     def segment(
         self,
@@ -346,8 +290,9 @@ class Segmenter:
         Raises
         ------
         SettingsError
-            If features and model do not belong together.
+            If features and model, or embeddings and vocabulary, do not belong together.
         """
+        embeddings.check_for(vocabulary)
         if features.model != self.model.identity:
             raise SettingsError(
                 f"These features were computed by {features.model}, but the model is "
@@ -364,6 +309,8 @@ class Segmenter:
             decision,
             background=_background_position(vocabulary),
             keep_probabilities=probabilities,
+            class_bias=vocabulary.biases,
+            class_threshold=vocabulary.thresholds,
         )
         notice = self.model.spec.notice
         used = SettingsUsed(

@@ -41,17 +41,18 @@ def word_key(word: str) -> str:
     return unicodedata.normalize("NFC", " ".join(word.split()).casefold())
 
 
-def check_alpha(value: object, what: str) -> float:
-    """Return a mixing weight in [0, 1]."""
+def check_number(value: object, what: str, low: float = 0.0, high: float = 1.0) -> float:
+    """Return a finite number in [``low``, ``high``], which may be written as text."""
+    message = f"{what} must be a number from {low:g} to {high:g}, not {value!r}"
     if isinstance(value, bool):
-        raise VocabularyError(f"{what} must be a number from 0 to 1, not {value!r}")
+        raise VocabularyError(message)
     try:
-        alpha = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise VocabularyError(f"{what} must be a number from 0 to 1, not {value!r}") from None
-    if not math.isfinite(alpha) or not 0.0 <= alpha <= 1.0:
-        raise VocabularyError(f"{what} must be a number from 0 to 1, not {value!r}")
-    return alpha
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise VocabularyError(message) from None
+    if not math.isfinite(number) or not low <= number <= high:
+        raise VocabularyError(message)
+    return number + 0.0  # no negative zero
 
 
 def check_id(value: object, what: str) -> int:

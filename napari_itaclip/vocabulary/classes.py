@@ -16,8 +16,8 @@ from typing import Any
 from napari_itaclip.errors import VocabularyError
 from napari_itaclip.vocabulary._checks import (
     MAX_ID,
-    check_alpha,
     check_id,
+    check_number,
     clean_text,
     word_key,
 )
@@ -95,7 +95,7 @@ class Vocabulary:
         after = max(first, 1 + max(prompt.id or 0 for prompt in prompts))
         values: dict[str, Any] = {
             "classes": tuple(prompts),
-            "alpha": check_alpha(alpha, "alpha of the vocabulary"),
+            "alpha": check_number(alpha, "alpha of the vocabulary"),
             "templates": validate_templates(templates),
             "domain": None if domain is None else clean_text(domain, "the domain"),
             "allow_shared_words": bool(allow_shared_words),
@@ -206,6 +206,16 @@ class Vocabulary:
     def word_class_index(self) -> tuple[int, ...]:
         """For each of `words` the position of its class in `classes`."""
         return tuple(at for at, prompt in enumerate(self.classes) for _ in prompt.words)
+
+    @property
+    def biases(self) -> tuple[float, ...]:
+        """The classes' biases (log-odds), in order."""
+        return tuple(prompt.bias for prompt in self.classes)
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The classes' thresholds (probabilities), in order."""
+        return tuple(prompt.threshold for prompt in self.classes)
 
     @property
     def background(self) -> ClassPrompt | None:

@@ -34,8 +34,10 @@ MAX_DEPTH = 8
 TOP_KEYS = (
     "schema", "alpha", "templates", "domain", "classes", "next_id", "allow_shared_words",
 )  # fmt: skip
-CLASS_KEYS = ("name", "synonyms", "auxiliary", "color", "background", "id", "alpha")
-TEXT_KEYS = ("text", "kind", "source", "licence")
+CLASS_KEYS = (
+    "name", "synonyms", "auxiliary", "color", "background", "id", "alpha", "bias", "threshold",
+)  # fmt: skip
+TEXT_KEYS = ("text", "kind", "source", "licence", "enabled")
 
 # Under these keys `null` and `~` are words; elsewhere they mean "not given".
 _WORD_KEYS = {"classes", "name", "synonyms", "auxiliary", "text", "templates"}
@@ -222,15 +224,24 @@ def _class_to_data(prompt: ClassPrompt) -> dict[str, Any]:
     if prompt.synonyms:
         data["synonyms"] = list(prompt.synonyms)
     if prompt.auxiliary:
-        data["auxiliary"] = [
-            {key: getattr(text, key) for key in TEXT_KEYS if getattr(text, key) is not None}
-            for text in prompt.auxiliary
-        ]
+        data["auxiliary"] = [_text_to_data(text) for text in prompt.auxiliary]
     if prompt.background:
         data["background"] = True
     if prompt.alpha is not None:
         data["alpha"] = prompt.alpha
+    if prompt.bias:
+        data["bias"] = prompt.bias
+    if prompt.threshold:
+        data["threshold"] = prompt.threshold
     return {**data, "color": prompt.color, "id": prompt.id}
+
+
+def _text_to_data(text: AuxiliaryText) -> dict[str, Any]:
+    """Return one auxiliary text as plain values."""
+    values = {key: getattr(text, key) for key in TEXT_KEYS}
+    if text.enabled:
+        del values["enabled"]
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _class_from_data(item: object) -> ClassPrompt:
@@ -259,10 +270,7 @@ def _class_from_data(item: object) -> ClassPrompt:
             elif key == "background":
                 value = _truth(value, f"background of {called}")
             elif key == "auxiliary":
-                value = [
-                    _text_from_data(text, called)
-                    for text in ([value] if isinstance(value, str | Mapping) else value)
-                ]
+                value = _texts_from_data(value, called)
             prompt = ClassPrompt(**{**_fields(prompt), key: value})
     return prompt
 
@@ -272,6 +280,18 @@ def _fields(prompt: ClassPrompt) -> dict[str, Any]:
     return {key: getattr(prompt, key) for key in CLASS_KEYS}
 
 
+def _texts_from_data(value: object, called: str) -> object:
+    """Make a class's auxiliary texts from a list or a single one."""
+    items = [value] if isinstance(value, str | Mapping) else value
+    if not isinstance(items, list | tuple):
+        return items  # ClassPrompt says what is wrong
+    texts = []
+    for at, item in enumerate(items):
+        with _located(at):
+            texts.append(_text_from_data(item, called))
+    return texts
+
+
 def _text_from_data(item: object, called: str) -> object:
     """Make one auxiliary text from text or a mapping."""
     if not isinstance(item, Mapping):
@@ -279,7 +299,12 @@ def _text_from_data(item: object, called: str) -> object:
     _check_keys(item, TEXT_KEYS, f"an auxiliary text of {called}")
     if "text" not in item:
         raise VocabularyError(f"an auxiliary text of {called} has no 'text'")
-    return AuxiliaryText(**{key: value for key, value in item.items() if not _blank(value)})
+    values = {key: value for key, value in item.items() if not _blank(value)}
+    if "enabled" in values:
+        with _located("enabled"):
+            what = f"enabled of an auxiliary text of {called}"
+            values["enabled"] = _truth(values["enabled"], what)
+    return AuxiliaryText(**values)
 
 
 def _blank(value: object) -> bool:

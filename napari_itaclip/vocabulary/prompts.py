@@ -9,14 +9,17 @@ from typing import Any
 
 from napari_itaclip.errors import VocabularyError
 from napari_itaclip.vocabulary._checks import (
-    check_alpha,
     check_color,
     check_id,
+    check_number,
     clean_text,
     word_key,
 )
 
 KINDS = ("definition", "synonym")
+
+MAX_BIAS = 20.0
+"""The largest class bias: it makes a class 500 million times as likely."""
 
 CLASS_SEPARATOR = re.compile(r"[;\r\n]+")
 
@@ -33,12 +36,20 @@ class AuxiliaryText:
         ``"definition"`` or ``"synonym"``.
     source, licence
         Where the text comes from and under which licence, if known.
+    enabled
+        Whether it is mixed in; a text that is not is only kept.
+
+    Raises
+    ------
+    VocabularyError
+        When a value is not of its kind.
     """
 
     text: str
     kind: str = "definition"
     source: str | None = None
     licence: str | None = None
+    enabled: bool = True
 
     def __post_init__(self) -> None:
         """Check and clean the values."""
@@ -47,6 +58,11 @@ class AuxiliaryText:
             raise VocabularyError(
                 f"the auxiliary text {self.text!r} has the kind {self.kind!r}: "
                 f"use one of {', '.join(KINDS)}"
+            )
+        if not isinstance(self.enabled, bool):
+            raise VocabularyError(
+                f"enabled of the auxiliary text {self.text!r} must be true or false: "
+                f"{self.enabled!r}"
             )
         for name in ("source", "licence"):
             value = getattr(self, name)
@@ -76,6 +92,12 @@ class ClassPrompt:
         The value of the class in label images; None lets the vocabulary choose.
     alpha
         Share of the auxiliary text, 0 to 1; None takes the vocabulary's.
+    bias
+        Added to the class's log-odds (natural logarithm), -20 to 20: 0.69 doubles its odds
+        against each other class, -0.69 halves them.
+    threshold
+        Pixels that the class wins with less than this probability, 0 to 1, go to the background
+        class or, without one, to 0 ("unlabelled").
 
     Raises
     ------
@@ -90,6 +112,8 @@ class ClassPrompt:
     background: bool
     id: int | None
     alpha: float | None
+    bias: float
+    threshold: float
 
     def __init__(
         self,
@@ -100,6 +124,8 @@ class ClassPrompt:
         background: bool = False,
         id: int | None = None,  # the word users know from label images
         alpha: float | None = None,
+        bias: float = 0.0,
+        threshold: float = 0.0,
     ) -> None:
         name = clean_text(name, "the name of a class")
         called = f"class {name!r}"
@@ -122,7 +148,9 @@ class ClassPrompt:
             "color": None if color is None else check_color(color, f"the colour of {called}"),
             "background": background,
             "id": None if id is None else check_id(id, f"the id of {called}"),
-            "alpha": None if alpha is None else check_alpha(alpha, f"alpha of {called}"),
+            "alpha": None if alpha is None else check_number(alpha, f"alpha of {called}"),
+            "bias": check_number(bias, f"bias of {called}", -MAX_BIAS, MAX_BIAS),
+            "threshold": check_number(threshold, f"threshold of {called}"),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -156,8 +184,10 @@ class ClassPrompt:
 
     @property
     def auxiliary_texts(self) -> tuple[str, ...]:
-        """The texts to mix in; none for the background, as in the paper."""
-        return () if self.background else tuple(text.text for text in self.auxiliary)
+        """The texts to mix in: the enabled ones; none for the background, as in the paper."""
+        if self.background:
+            return ()
+        return tuple(text.text for text in self.auxiliary if text.enabled)
 
 
 def as_list(values: object, what: str, single: type | None = None) -> list[Any]:

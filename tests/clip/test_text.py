@@ -25,7 +25,7 @@ from napari_itaclip.clip.text import (
     resolve_templates,
 )
 from napari_itaclip.errors import VocabularyError
-from napari_itaclip.vocabulary.classes import ClassPrompt, Vocabulary
+from napari_itaclip.vocabulary.classes import AuxiliaryText, ClassPrompt, Vocabulary
 from tests.tiny import make_tiny_clip, save_tiny_clip
 
 SHORT = ("a photo of a {}.", "{}")
@@ -210,6 +210,42 @@ def test_progress_counts_prompts_and_is_silent_for_known_words(model: ClipModel)
     assert steps == []
 
 
+class StopError(Exception):
+    """Raised to break off."""
+
+
+def test_work_that_is_broken_off_is_not_lost(
+    model: ClipModel,
+    prompts_read: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Two words make a part; the third part is broken off."""
+    monkeypatch.setattr(text_module, "_TOKENS_PER_BATCH", {"cpu": 8})
+    words = [f"thing {index}" for index in range(7)]
+    steps: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        steps.append((done, total))
+        if done > 8:
+            raise StopError
+
+    encoder = TextEncoder(model, EmbeddingCache(tmp_path / "words.sqlite"))
+    with pytest.raises(StopError):
+        encoder.encode(words, SHORT, stop)
+    assert prompts_read == [4, 4, 4]
+    assert steps == sorted(set(steps))
+    assert {total for _, total in steps} == {14}
+    assert {done for done, _ in steps} >= {4, 8}
+
+    expected = TextEncoder(model).encode(words, SHORT)
+    prompts_read.clear()
+    rows = TextEncoder(model, EmbeddingCache(tmp_path / "words.sqlite")).encode(words, SHORT)
+    assert sum(prompts_read) == 6
+    torch.testing.assert_close(rows, expected, atol=1e-6, rtol=0)
+    assert torch.equal(encoder.encode(words, SHORT), rows)
+
+
 # ---- texts that are too long -----------------------------------------------------------------
 
 
@@ -344,6 +380,17 @@ def test_several_auxiliary_texts_are_averaged_and_normalised(model: ClipModel) -
     assert torch.equal(rows[1], dog)
 
 
+def test_a_switched_off_text_is_left_out(model: ClipModel) -> None:
+    encoder = TextEncoder(model)
+    off = AuxiliaryText("it purrs", enabled=False)
+    one = fused(encoder, ClassPrompt("cat", auxiliary=[off, "a small animal"]), ClassPrompt("dog"))
+    assert torch.equal(
+        one, fused(encoder, ClassPrompt("cat", auxiliary=["a small animal"]), ClassPrompt("dog"))
+    )
+    none = fused(encoder, ClassPrompt("cat", auxiliary=[off]), ClassPrompt("dog"))
+    assert torch.equal(none, encoder.encode(["cat", "dog"], SHORT))
+
+
 def test_the_background_stays_unmixed(model: ClipModel) -> None:
     encoder = TextEncoder(model)
     background = ClassPrompt("wall", ["floor"], ["all the rest"], background=True)
@@ -365,3 +412,17 @@ def test_the_network_is_not_changed(model: ClipModel) -> None:
     TextEncoder(model).encode(["cat"])
     after = cast(dict[str, Tensor], model.network.state_dict())
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_quick_templates_stand_in_for_unknown_words_only(model: ClipModel) -> None:
+    encoder = TextEncoder(model)
+    known = encoder.encode(["road"], "imagenet-7")
+    assert encoder.knows(["road"], "imagenet-7")
+    assert not encoder.knows(["road", "tree"], "imagenet-7")
+    rows = encoder.encode(["road", "tree"], "imagenet-7", quick="plain")
+    torch.testing.assert_close(rows[:1], known, rtol=0, atol=0)
+    torch.testing.assert_close(rows[1:], encoder.encode(["tree"], "plain"), rtol=0, atol=0)
+    assert not encoder.knows(["tree"], "imagenet-7")
+    vocabulary = Vocabulary(["road", "tree"], templates="imagenet-7")
+    quick = embed_vocabulary(encoder, vocabulary, quick="plain").embeddings
+    torch.testing.assert_close(quick, rows, rtol=0, atol=0)

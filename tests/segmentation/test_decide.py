@@ -48,6 +48,7 @@ def words_of(synonyms: Sequence[int]) -> tuple[int, ...]:
     logit_scale=st.floats(0.1, 200),
     thresholds=st.tuples(st.sampled_from([0.0, 0.2, 0.6]), st.sampled_from([0.0, 0.1, 0.5])),
     background=st.booleans(),
+    biased=st.booleans(),
     seed=st.integers(0, 99),
 )
 def test_both_paths_decide_alike(
@@ -56,6 +57,7 @@ def test_both_paths_decide_alike(
     logit_scale: float,
     thresholds: tuple[float, float],
     background: bool,
+    biased: bool,
     seed: int,
 ) -> None:
     """Without probabilities, classes are chosen by their logits; the result is the same."""
@@ -67,8 +69,17 @@ def test_both_paths_decide_alike(
         margin_threshold=thresholds[1],
     )
     ground = len(synonyms) - 1 if background else None
+    bias, own = np.random.default_rng(seed).uniform([[-9], [0]], [[9], [1]], (2, len(synonyms)))
     fast, slow = (
-        decide(scores, words_of(synonyms), settings, background=ground, keep_probabilities=keep)
+        decide(
+            scores,
+            words_of(synonyms),
+            settings,
+            background=ground,
+            keep_probabilities=keep,
+            class_bias=bias.tolist() if biased else None,
+            class_threshold=own.tolist() if biased else None,
+        )
         for keep in (False, True)
     )
     assert fast.probabilities is None
@@ -76,6 +87,8 @@ def test_both_paths_decide_alike(
     np.testing.assert_allclose(fast.confidence, slow.confidence, atol=1e-5)
     np.testing.assert_allclose(fast.margin, slow.margin, atol=1e-5)
     near = np.minimum(np.abs(slow.confidence - thresholds[0]), np.abs(slow.margin - thresholds[1]))
+    for threshold in own if biased else ():
+        near = np.minimum(near, np.abs(slow.confidence - threshold))
     clear = (near > 1e-4) & (slow.margin > 1e-4) if len(synonyms) > 1 else near > 1e-4
     np.testing.assert_array_equal(fast.positions[clear], slow.positions[clear])
     best = np.sort(slow.probabilities, axis=0)
@@ -196,6 +209,126 @@ def test_factored_scores_are_decided_like_whole_ones_and_nothing_is_changed() ->
         np.testing.assert_array_equal(one.positions, two.positions)
         np.testing.assert_allclose(one.confidence, two.confidence, atol=1e-5)
     assert torch.equal(whole, before)
+
+
+# ---- biases of single classes ----------------------------------------------------------------
+
+
+@given(
+    synonyms=st.lists(st.integers(1, 3), min_size=2, max_size=6),
+    pooling=st.sampled_from(["max_score", "log_mean_exp"]),
+    logit_scale=st.floats(0.1, 200),
+    bias=st.floats(-20, 20),
+    seed=st.integers(0, 99),
+)
+def test_a_bias_adds_to_the_log_odds(
+    synonyms: list[int], pooling: Pooling, logit_scale: float, bias: float, seed: int
+) -> None:
+    """Against every other class alike, and those keep their odds among each other."""
+    scores = random(sum(synonyms), 5, 6, seed=seed)
+    settings = DecisionSettings(logit_scale=logit_scale, pooling=pooling)
+    words = words_of(synonyms)
+    biases = [0.0] * len(synonyms)
+    biases[-1] = bias
+    plain = class_probabilities(scores.double(), words, settings).log()
+    plain[-1] += bias
+    expected = torch.softmax(plain, dim=0)
+    found = decide(scores, words, settings, keep_probabilities=True, class_bias=biases)
+    assert found.probabilities is not None
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+
+
+def test_a_bias_of_the_published_pooling_acts_before_the_softmax_over_words() -> None:
+    scores = torch.tensor([1.0, 3.0, 2.0])[:, None, None]
+    settings = DecisionSettings(logit_scale=1, pooling="max_probability")
+    found = decide(scores, (0, 0, 1), settings, keep_probabilities=True, class_bias=[0, 1.5])
+    e1, e3, biased = np.exp([1, 3, 3.5])
+    total = e1 + e3 + biased
+    assert found.probabilities is not None
+    assert found.probabilities.flatten().tolist() == pytest.approx([e3 / total, biased / total])
+    assert found.positions.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("keep", [False, True])
+def test_no_bias_changes_nothing_and_an_equal_one_next_to_nothing(
+    pooling: Pooling, keep: bool
+) -> None:
+    scores, words = random(6, 9, 8), words_of([1, 3, 2])
+    settings = DecisionSettings(pooling=pooling, area_threshold=0.1)
+    plain, zero, equal = (
+        decide(scores, words, settings, keep_probabilities=keep, class_bias=bias)
+        for bias in (None, [0, 0, 0], [3, 3, 3])
+    )
+    np.testing.assert_array_equal(plain.confidence, zero.confidence)
+    np.testing.assert_array_equal(plain.positions, zero.positions)
+    np.testing.assert_allclose(plain.confidence, equal.confidence, atol=1e-5)
+
+
+def test_factored_scores_are_biased_like_whole_ones_and_nothing_is_changed() -> None:
+    axis = plan_axis(30, 16, 7, 8)
+    factored = FactoredScores(axis, 50, random(len(axis.starts) * axis.grid, 4, 20))
+    before, whole = factored.wide.clone(), factored.band()
+    biases, thresholds = [1.0, -2.0, 0.5], [0.3, 0.6, 0.9]
+    for pooling, area in itertools.product(POOLINGS, (None, 0.2)):
+        settings = DecisionSettings(pooling=pooling, area_threshold=area)
+        one, two = (
+            decide(scores, (0, 1, 1, 2), settings, class_bias=biases, class_threshold=thresholds)
+            for scores in (factored, whole)
+        )
+        np.testing.assert_array_equal(one.positions, two.positions)
+        np.testing.assert_allclose(one.confidence, two.confidence, atol=1e-5)
+    assert torch.equal(factored.wide, before)
+    assert torch.equal(whole, factored.band())
+
+
+def test_a_class_that_its_bias_makes_small_is_removed() -> None:
+    settings = DecisionSettings(logit_scale=1, area_threshold=0.1)
+    scores = areas(50, 50)
+    assert set(decide(scores, (0, 1), settings).positions.flatten().tolist()) == {0, 1}
+    found = decide(scores, (0, 1), settings, class_bias=[2, 0])
+    assert (found.positions == 0).all()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(("background", "expected"), [(0, 0), (None, UNDECIDED), (2, 2)])
+def test_a_classs_threshold_is_its_own(background: int | None, expected: int, keep: bool) -> None:
+    """The torn pixel goes to class 1 with 0.55; the others are won with certainty."""
+
+    def labels(*thresholds: float, **more: Any) -> list[list[int]]:
+        found = decide(
+            THREE,
+            (0, 1, 2),
+            DecisionSettings(logit_scale=20),
+            background=background,
+            keep_probabilities=keep,
+            class_threshold=thresholds,
+            **more,
+        )
+        positions: list[list[int]] = found.positions.tolist()
+        return positions
+
+    assert labels(0.99, 0, 0.99) == [[1, 1, 2]]
+    assert labels(0, 0.5, 0) == [[1, 1, 2]]
+    assert labels(0, 0.7, 0) == [[1, expected, 2]]
+    assert labels(0, 0.5, 0, class_bias=[0, -0.4, 0])[0][1] == 2
+    assert labels(0, 0.7, 0, class_bias=[0, 2, 0]) == [[1, 1, 2]]
+
+
+def test_a_threshold_leaves_removed_pixels_where_they_are() -> None:
+    settings = DecisionSettings(logit_scale=1e4, area_threshold=0.1)
+    scores = areas(*[5] * 11)
+    found = decide(scores, range(11), settings, class_threshold=[0.9] * 11)
+    assert set(found.positions.flatten().tolist()) == {UNDECIDED}
+
+
+@pytest.mark.parametrize("name", ["class_bias", "class_threshold"])
+@pytest.mark.parametrize(
+    ("values", "says"), [([0.0], "1 class .*3 classes"), ([0.0, 1.0, np.nan], "finite")]
+)
+def test_biases_and_thresholds_fit_the_classes(name: str, values: Any, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        decide(THREE, (0, 1, 2), DecisionSettings(), **{name: values})
 
 
 # ---- thresholds ------------------------------------------------------------------------------

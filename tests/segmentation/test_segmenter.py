@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from open_clip.model import CLIP
 
@@ -300,3 +301,62 @@ def test_embedding_reports_progress_once(model: ClipModel) -> None:
         segmenter.embed(WORDS, lambda done, total: calls.append((done, total)))
     assert calls[-1] == (35, 35)  # four words and a text in seven templates
     assert len({done for done, _ in calls}) == len(calls)
+
+
+def test_a_preview_with_other_templates(model: ClipModel) -> None:
+    segmenter = Segmenter(model, EmbeddingCache())
+    words = Vocabulary(WORDS.classes, templates="imagenet-80")
+    preview = segmenter.embed(words, templates="plain")
+    plain = segmenter.embed(Vocabulary(WORDS.classes, templates="plain"))
+    assert torch.equal(preview.embeddings, plain.embeddings)
+    assert preview.words == words.words
+    full = segmenter.embed(words)
+    assert not torch.allclose(full.embeddings, preview.embeddings, atol=1e-3)
+    assert torch.equal(
+        segmenter.embed(words, templates=["a photo of a {}."]).embeddings, preview.embeddings
+    )
+    with pytest.raises(VocabularyError, match="imagenet-81"):
+        segmenter.embed(words, templates="imagenet-81")
+
+
+def test_phrases_of_no_vocabulary(segmenter: Segmenter) -> None:
+    rows = segmenter.embed_texts(["face", "  a   white flag "], "word")
+    expected = segmenter.embed(Vocabulary(["face", "a white flag"], templates="word")).embeddings
+    assert torch.equal(rows, expected)
+    assert segmenter.embed_texts([], "word").shape == (0, 64)
+    with pytest.raises(VocabularyError, match="phrase is empty"):
+        segmenter.embed_texts(["face", " "], "word")
+
+
+def test_biases_and_thresholds_of_the_vocabulary_count(
+    segmenter: Segmenter, photo: NDArray[np.uint8]
+) -> None:
+    features = segmenter.encode(photo, PRESET)
+
+    def labels(bias: float = 0.0, threshold: float = 0.0) -> Segmentation:
+        favoured = dataclasses.replace(WORDS["flag"], bias=bias, threshold=threshold)
+        return segmenter.segment(features, WORDS.replace("flag", favoured), PRESET)
+
+    shares = [labels(bias=bias).classes[2].share for bias in (-20, -1, 0, 1, 20)]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    plain, strict = labels(), labels(threshold=0.5)
+    unsure = (plain.labels == 3) & (plain.confidence < 0.5)
+    assert unsure.any()
+    np.testing.assert_array_equal(strict.labels, np.where(unsure, 0, plain.labels))
+
+
+def test_embeddings_of_other_words_are_refused(
+    segmenter: Segmenter, photo: NDArray[np.uint8]
+) -> None:
+    features = segmenter.encode(photo, PRESET)
+    for other in (WORDS.add("star"), WORDS.reorder(["flag", "face", "space suit"])):
+        with pytest.raises(SettingsError, match="embed the vocabulary again"):
+            segmenter.segment_embedded(
+                features,
+                other,
+                segmenter.embed(WORDS),
+                refine=PRESET.refine,
+                decision=PRESET.decide,
+            )

@@ -12,10 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def class_probabilities(scores: Tensor, word_class: Sequence[int], logit_scale: float) -> Tensor:
-    """Return (classes, H, W): softmax over the words, then the largest of a class's words."""
-    words = (scores * logit_scale).softmax(dim=0)
+def class_probabilities(
+    scores: Tensor,
+    word_class: Sequence[int],
+    logit_scale: float,
+    class_bias: Sequence[float] | None = None,
+) -> Tensor:
+    """Return (classes, H, W): softmax over the words, then the largest of a class's words.
+
+    A class's bias is added to the logits of all its words.
+    """
     owner = torch.as_tensor(np.asarray(word_class), device=scores.device)
+    logits = scores * logit_scale
+    if class_bias is not None:
+        biases = torch.as_tensor(class_bias, dtype=scores.dtype, device=scores.device)
+        logits = logits + biases[owner][:, None, None]
+    words = logits.softmax(dim=0)
     count = int(owner.max()) + 1
     return torch.stack([words[owner == c].amax(dim=0) for c in range(count)])
 
@@ -59,13 +71,22 @@ def decide(
     prob_threshold: float = 0.0,
     area_threshold: float | None = None,
     closing: bool = True,
+    class_bias: Sequence[float] | None = None,
+    class_threshold: Sequence[float] | None = None,
 ) -> Decision:
-    """Turn (words, H, W) scores into class probabilities and labels, as the reference does."""
-    probabilities = class_probabilities(scores, word_class, logit_scale)
+    """Turn (words, H, W) scores into class probabilities and labels, as the reference does.
+
+    Biases and thresholds of single classes are not in the reference: a class that wins a pixel
+    with less than its own threshold gives it to the first class.
+    """
+    probabilities = class_probabilities(scores, word_class, logit_scale, class_bias)
     if area_threshold is not None:
         probabilities = remove_small_classes(probabilities, area_threshold)
     best, winner = probabilities.max(dim=0)
-    labels = winner.masked_fill(best < prob_threshold, 0).cpu().numpy()
+    under = best < prob_threshold
+    for position, threshold in enumerate(class_threshold or ()):
+        under |= (winner == position) & (best < threshold)
+    labels = winner.masked_fill(under, 0).cpu().numpy()
     if closing:
         labels = grey_closing(labels)
     return Decision(probabilities, np.asarray(labels, dtype=np.int64))

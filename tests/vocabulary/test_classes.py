@@ -117,7 +117,15 @@ def test_parse_refuses_other_things(source: object) -> None:
         (lambda: ClassPrompt("a\x00b"), "control character"),
         (lambda: ClassPrompt("a\ud800"), "control character"),
         (lambda: ClassPrompt("a" * 20_000), "20000 characters"),
+        (lambda: ClassPrompt("a", bias=20.1), "bias of class 'a'.*-20 to 20, not 20.1"),
+        (lambda: ClassPrompt("a", bias=float("nan")), "bias of class 'a'"),
+        (lambda: ClassPrompt("a", bias=True), "bias of class 'a'"),
+        (lambda: ClassPrompt("a", bias=None), "bias of class 'a'"),  # type: ignore[arg-type]
+        (lambda: ClassPrompt("a", bias=-(10**400)), "bias of class 'a'"),
+        (lambda: ClassPrompt("a", threshold=1.1), "threshold of class 'a'.*0 to 1, not 1.1"),
+        (lambda: ClassPrompt("a", threshold=-0.1), "threshold of class 'a'"),
         (lambda: AuxiliaryText("x", kind="poem"), "kind 'poem'"),
+        (lambda: AuxiliaryText("x", enabled=1), "enabled of .*'x'"),  # type: ignore[arg-type]
         (lambda: ClassPrompt("a", auxiliary="text"), "auxiliary texts of class 'a' must be a list"),
         (lambda: Vocabulary(["a"], templates="none"), "unknown template set"),
         (lambda: Vocabulary([ClassPrompt("a", id=2**31 - 1)]).add("b"), "no id is left|next_id"),
@@ -141,6 +149,19 @@ def test_background_mixes_no_auxiliary_text() -> None:
     assert ClassPrompt("a", auxiliary=["an  animal"]).auxiliary_texts == ("an animal",)
     assert ClassPrompt("a", auxiliary=["an animal"], background=True).auxiliary_texts == ()
     assert ClassPrompt("a", auxiliary=["x"]).auxiliary == (AuxiliaryText("x"),)
+
+
+def test_switched_off_texts_are_kept_but_not_mixed_in() -> None:
+    prompt = ClassPrompt("a", auxiliary=["x", AuxiliaryText("y", enabled=False), "z"])
+    assert prompt.auxiliary_texts == ("x", "z")
+    assert [text.text for text in prompt.auxiliary] == ["x", "y", "z"]
+
+
+def test_biases_and_thresholds_stay_with_their_class() -> None:
+    vocabulary = Vocabulary(["a", ClassPrompt("b", bias=-1, threshold=0.3)])
+    assert (vocabulary.biases, vocabulary.thresholds) == ((0.0, -1.0), (0.0, 0.3))
+    assert vocabulary.reorder(["b", "a"]).biases == (-1.0, 0.0)
+    assert pickle.loads(pickle.dumps(vocabulary)) == vocabulary
 
 
 def test_lookup_by_name_and_position() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -66,6 +67,29 @@ def test_a_bare_list_and_blank_values() -> None:
     assert loads_vocabulary("classes:\n- name: a\n  synonyms: b, c").words == ("a", "b", "c")
 
 
+def test_biases_thresholds_and_switched_off_texts() -> None:
+    vocabulary = loads_vocabulary(
+        "classes:\n- name: cat\n  bias: -0.7\n  threshold: 1e-1\n"
+        "  auxiliary: [{text: a pet, enabled: off}, {text: a hunter, enabled: yes}, purring]\n- dog"
+    )
+    cat = vocabulary["cat"]
+    assert (cat.bias, cat.threshold) == (-0.7, 0.1)
+    assert [text.enabled for text in cat.auxiliary] == [False, True, True]
+    assert cat.auxiliary_texts == ("a hunter", "purring")
+    assert loads_vocabulary(dumps_vocabulary(vocabulary)) == vocabulary
+    assert Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict()))) == vocabulary
+
+
+def test_default_values_are_not_written() -> None:
+    """So that files without them stay readable to older versions."""
+    classes = [ClassPrompt("cat", auxiliary=["a pet"], bias=-0.0), ClassPrompt("dog", bias=1)]
+    first, second = Vocabulary(classes).to_dict()["classes"]
+    assert set(first) == {"name", "auxiliary", "color", "id"}
+    assert first["auxiliary"] == [{"text": "a pet", "kind": "definition"}]
+    assert second["bias"] == 1.0
+    assert "threshold" not in second
+
+
 def test_files_in_several_encodings(tmp_path: Path) -> None:
     path = tmp_path / "words.yaml"
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
@@ -100,8 +124,17 @@ def test_unwritable_target(tmp_path: Path) -> None:
         ("classes:\n- name: x\n  alpha: lots\n", "line 3: alpha of class 'x'"),
         ("classes:\n- name: x\n  auxiliary: 5\n  synonyms: {a: b}\n", "line 4"),
         ("classes:\n- synonyms: [x]\n", "line 2: a class has no 'name'"),
-        ("classes:\n- name: x\n  auxiliary:\n  - kind: synonym\n", "line 3: .*no 'text'"),
-        ("classes:\n- name: x\n  auxiliary:\n  - {text: t, kind: ode}\n", "line 3: .*'ode'"),
+        ("classes:\n- name: x\n  auxiliary:\n  - kind: synonym\n", "line 4: .*no 'text'"),
+        ("classes:\n- name: x\n  auxiliary:\n  - {text: t, kind: ode}\n", "line 4: .*'ode'"),
+        (
+            "classes:\n- name: x\n  auxiliary:\n  - t\n  - text: u\n    enabled: si\n",
+            "line 6: enabled of an auxiliary text of class 'x' must be true or false",
+        ),
+        ("classes:\n- name: x\n  bias: much\n", "line 3: bias of class 'x'.*-20 to 20.*'much'"),
+        ("classes:\n- name: x\n  bias: 21\n", "line 3: bias of class 'x'.*-20 to 20"),
+        ("classes:\n- name: x\n  bias: .nan\n", "line 3: bias of class 'x'"),
+        ("classes:\n- name: x\n  threshold: -0.1\n", "line 3: threshold of class 'x'.*0 to 1"),
+        ("classes:\n- name: x\n  treshold: 1\n", "line 3: .*did you mean 'threshold'"),
         ("classes:\n- \n", "line 2: the name of a class is empty"),
         ("classes:\n- [a]\n", "line 2: a class is text or a mapping"),
         ("classes: []\n", "empty"),
@@ -180,27 +213,32 @@ text = st.one_of(
     ),
     st.text(min_size=1, max_size=12),
 )  # fmt: skip
-prompts = st.builds(
-    lambda name, synonyms, auxiliary, number, alpha: (name, synonyms, auxiliary, number, alpha),
-    text,
-    st.lists(text, max_size=3),
-    st.lists(text, max_size=2),
-    st.none() | st.integers(1, 1000),
-    st.none() | st.floats(0, 1),
+prompts = st.fixed_dictionaries(
+    {
+        "name": text,
+        "synonyms": st.lists(text, max_size=3),
+        "auxiliary": st.lists(st.tuples(text, st.booleans()), max_size=2),
+        "id": st.none() | st.integers(1, 1000),
+        "alpha": st.none() | st.floats(0, 1),
+        "bias": st.floats(-20, 20),
+        "threshold": st.floats(0, 1),
+    }
 )
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(prompts, min_size=1, max_size=4), st.floats(0, 1), st.none() | text)
 def test_everything_that_can_be_said_survives(
-    rows: list[tuple[str, list[str], list[str], int | None, float | None]],
+    rows: list[dict[str, Any]],
     alpha: float,
     domain: str | None,
 ) -> None:
     try:
-        vocabulary = Vocabulary(
-            [ClassPrompt(n, s, a, id=i, alpha=p) for n, s, a, i, p in rows], alpha, domain=domain
-        )
+        classes = []
+        for row in rows:
+            texts = [AuxiliaryText(text, enabled=enabled) for text, enabled in row["auxiliary"]]
+            classes.append(ClassPrompt(**{**row, "auxiliary": texts}))
+        vocabulary = Vocabulary(classes, alpha, domain=domain)
     except VocabularyError:
         return
     assert loads_vocabulary(dumps_vocabulary(vocabulary)) == vocabulary
