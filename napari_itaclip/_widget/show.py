@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_itaclip._widget.layers.label_style import (
+    OPACITY,
+    class_table,
+    color_table,
+    provenance_metadata,
+)
+from napari_itaclip.annotation.relabel_ids import NARROW_LIMIT
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.segmentation.segmenter import Segmentation
 
@@ -19,13 +26,17 @@ def labels_layer_options(result: Segmentation) -> dict[str, Any]:
     background or unlabelled, stays transparent. The metadata say how the labels were made.
     """
     rows = result.classes
-    colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
-    colors |= {row.id: row.color for row in rows if row.id in result.vocabulary.ids and row.id}
+    colors = color_table({row.id: row.color for row in rows if row.id in result.vocabulary.ids})
+    colormap: Any = colors
+    if max(result.vocabulary.ids) > NARROW_LIMIT:
+        from napari_itaclip._widget.layers.class_colormap import class_colormap
+
+        colormap = class_colormap(colors)
     return {
-        "colormap": colors,
-        "features": {"index": [row.id for row in rows], "class": [row.name for row in rows]},
-        "metadata": {"napari-itaclip": result.provenance()},
-        "opacity": 0.6,
+        "colormap": colormap,
+        "features": class_table({row.id: row.name for row in rows}),
+        "metadata": provenance_metadata(result.provenance()),
+        "opacity": OPACITY,
     }
 
 

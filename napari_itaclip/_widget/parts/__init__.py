@@ -1,0 +1,1 @@
+"""Small things that several parts of the dock are made of."""

@@ -1,0 +1,1 @@
+"""The table of classes and the details of the selected one."""

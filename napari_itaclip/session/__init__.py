@@ -1,0 +1,1 @@
+"""A person's work, without Qt: the words, the settings, what runs and what has been computed."""
