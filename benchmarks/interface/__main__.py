@@ -15,6 +15,7 @@ import torch
 import typer
 from rich.console import Console
 
+from benchmarks.interface.dock import measure_dock
 from benchmarks.interface.edits import measure_edits
 from benchmarks.interface.figures import Reading, print_readings
 from benchmarks.interface.frames import measure_frames
@@ -31,7 +32,7 @@ FRAMES = "frames"
 """The section that needs a window."""
 
 SECTIONS: Mapping[str, Callable[[Subject], Iterator[Reading]]] = MappingProxyType(
-    {"edit": measure_edits}
+    {"edit": measure_edits, "dock": measure_dock}
 )
 """The other sections, in the order in which they run for each network."""
 

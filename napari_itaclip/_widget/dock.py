@@ -30,6 +30,7 @@ from napari_itaclip._widget.starters import example_words, open_demo_scene
 from napari_itaclip._widget.vocabulary.vocabulary_view import VocabularyView
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.outcome import Message, Outcome, Progress, Stage
+from napari_itaclip.session.run import Load, load_segmenter
 from napari_itaclip.session.session import MEGABYTE, Session
 from napari_itaclip.session.settings import SessionSettings
 from napari_itaclip.session.vocabulary_editor import VocabularyEditor
@@ -52,22 +53,36 @@ class SegmentDock(QWidget):
     ----------
     napari_viewer : napari.Viewer
         The viewer it belongs to.
+    parent : QWidget, optional
+        Its parent.
+    settings : SessionSettings, optional
+        What to begin with, and not to remember; the person's preferences, if not given.
+    load : callable
+        Loads a model, see `session.run.load_segmenter`.
     """
 
     # Qt sends events before the constructor has ended.
     _docked = False
     _closed = False
 
-    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        napari_viewer: Viewer,
+        parent: QWidget | None = None,
+        *,
+        settings: SessionSettings | None = None,
+        load: Load = load_segmenter,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("itaclip_dock")
         self.setMinimumWidth(280)
         # napari hands plugins a proxy whose layers are proxies, too: never the same object twice.
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.viewer = napari_viewer
-        settings = load_preferences()
+        self._remember = settings is None
+        settings = load_preferences() if settings is None else settings
         self.editor = VocabularyEditor()
-        self.session = Session(self.editor, settings, MainThread(self).post, prepare_thread)
+        self.session = Session(self.editor, settings, MainThread(self).post, prepare_thread, load)
         self.controller = Controller(napari_viewer, self.session)
         self.exploration = Exploration(napari_viewer, self.session, self.controller)
         self._make_views(settings)
@@ -275,7 +290,8 @@ class SegmentDock(QWidget):
         self.run_bar.set_preset(settings.preset)
         self.run_bar.set_live(settings.live)
         self._update_status()
-        self._save_timer.start()
+        if self._remember:
+            self._save_timer.start()
 
     def _save_settings(self) -> None:
         save_preferences(self.session.settings)

@@ -112,6 +112,7 @@ class Exploration:
         session.editor.selection_changed.connect(self._on_selection)
         controller.image_changed.connect(self._on_image)
         controller.edits_changed.connect(self._on_edits)
+        controller.images.dropped.connect(self._on_dropped)
 
     def close(self) -> None:
         """Remove the exploring layers and let go of everything."""
@@ -119,6 +120,7 @@ class Exploration:
         self.session.editor.selection_changed.disconnect(self._on_selection, missing_ok=True)
         self.controller.image_changed.disconnect(self._on_image, missing_ok=True)
         self.controller.edits_changed.disconnect(self._on_edits, missing_ok=True)
+        self.controller.images.dropped.disconnect(self._on_dropped, missing_ok=True)
         self.layers.close()
         self._kept.clear()
         self._image = self._point = None
@@ -341,6 +343,10 @@ class Exploration:
     def _on_edits(self) -> None:
         self._update_comparison()
         self._find_uncertain()
+
+    def _on_dropped(self, entry: ImageEntry) -> None:
+        gone = id(entry.target)
+        self._kept = {at: kept for at, kept in self._kept.items() if at[0] != gone}
 
     def _on_image(self) -> None:
         """Show the layers of the image in view, and of no other."""

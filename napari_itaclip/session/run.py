@@ -29,6 +29,10 @@ if TYPE_CHECKING:  # torch takes a second to load: not before there is work for 
     from napari_itaclip.segmentation.segmenter import Segmenter
 
 
+Load = Callable[[SessionSettings, Ticket, Callable[[Progress], None]], "Segmenter"]
+"""Loads a model, see `load_segmenter`."""
+
+
 def features_key(picture: Picture, settings: SessionSettings) -> Hashable:
     """Return what the features of a picture are kept under: everything that they depend on."""
     loading = settings.model, settings.device, settings.precision
@@ -54,6 +58,8 @@ class Run:
     words : Words
         The newest words. The owner replaces them when the table is edited; the worker looks at
         them whenever it labels something.
+    load : callable
+        Loads the model, as `load_segmenter` does.
     coarse : dict of Picture to ImageFeatures
         The newest features of each picture, complete or not (the owner's).
     complete : dict of Picture to Patch
@@ -68,6 +74,7 @@ class Run:
     segmenter: Segmenter | None
     known: Mapping[Picture, ImageFeatures]
     words: Words
+    load: Load
     coarse: dict[Picture, ImageFeatures] = field(default_factory=dict)
     complete: dict[Picture, Patch] = field(default_factory=dict)
     before: tuple[Vocabulary | None, int | None] = (None, None)
@@ -113,7 +120,7 @@ def run_steps(run: Run, ticket: Ticket, report: RunReport) -> Steps:
     if segmenter is None:
         report.progress(Progress(f"Loading {run.settings.model_title}", None, None))
         yield
-        segmenter = load_segmenter(run.settings, ticket, report.progress)
+        segmenter = run.load(run.settings, ticket, report.progress)
         report.model(segmenter)
         yield
     clock = _Clock(run, report)

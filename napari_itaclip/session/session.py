@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,14 @@ from napari_itaclip.session.labelling import PlaneFeatures, Words, label_planes
 from napari_itaclip.session.looking import Shown
 from napari_itaclip.session.outcome import Message, Outcome, Progress, message_of
 from napari_itaclip.session.pictures import Picture, PictureLabels, Plane
-from napari_itaclip.session.run import Run, RunReport, features_key, run_steps
+from napari_itaclip.session.run import (
+    Load,
+    Run,
+    RunReport,
+    features_key,
+    load_segmenter,
+    run_steps,
+)
 from napari_itaclip.session.settings import Effect, SessionSettings, effect_of_change
 from napari_itaclip.session.target import Patch, Target
 from napari_itaclip.session.vocabulary_editor import VocabularyEditor
@@ -34,6 +42,10 @@ if TYPE_CHECKING:  # torch takes a second to load: the worker does that
     from napari_itaclip.segmentation.segmenter import Segmenter
 
 MEGABYTE = 1_000_000
+
+SHOWN_PLANES = 8
+"""Planes whose newest result is kept for the read-outs. A result holds features, confidence and
+margin: of all slices of a stack they would be more than the memory budget allows."""
 
 
 class Session:
@@ -49,6 +61,8 @@ class Session:
         Brings a function into the owner's thread, see `worker.Post`.
     prepare : callable, optional
         Called once in the worker's thread before any work.
+    load : callable
+        Loads a model, see `run.load_segmenter`.
 
     Attributes
     ----------
@@ -81,7 +95,9 @@ class Session:
         settings: SessionSettings,
         post: Post,
         prepare: Callable[[], None] | None = None,
+        load: Load = load_segmenter,
     ) -> None:
+        self._load = load
         self.editor = editor
         self.store = FeatureStore(settings.memory_budget_mb * MEGABYTE)
         self.segmenter: Segmenter | None = None
@@ -91,7 +107,7 @@ class Session:
         self._loaded_for: SessionSettings | None = None
         self._active: Target | None = None
         self._plane: Plane | None = None
-        self._shown: dict[tuple[int, Plane], Shown] = {}
+        self._shown: OrderedDict[tuple[int, Plane], Shown] = OrderedDict()
         self._steps = itertools.count()
         self._asked: tuple[Hashable, float] | None = None
         self.edit_ms: float | None = None
@@ -165,7 +181,9 @@ class Session:
             for picture in pictures
             if (features := self.store.get(features_key(picture, settings))) is not None
         }
-        run = Run(target, tuple(pictures), settings, self._usable_segmenter(), known, words)
+        run = Run(
+            target, tuple(pictures), settings, self._usable_segmenter(), known, words, self._load
+        )
         self._run = run
         self._worker.withdraw("labels")
         report = RunReport(
@@ -227,10 +245,11 @@ class Session:
             self.activate(None, None)
         own = {patch.features_key for patch in target.patches.values()}
         self.store.discard(lambda key: key in own)
-        self._shown = {at: shown for at, shown in self._shown.items() if at[0] != id(target)}
+        for at in [at for at in self._shown if at[0] == id(target)]:
+            del self._shown[at]
 
     def shown(self, target: Target, plane: Plane) -> Shown | None:
-        """Return the newest result of a plane."""
+        """Return the newest result of a plane, if it is one of the `SHOWN_PLANES` newest."""
         return self._shown.get((id(target), plane))
 
     def ask(
@@ -394,7 +413,11 @@ class Session:
         if target.lineage != outcome.lineage or target.vocabulary != newest.vocabulary:
             target.lineage, target.vocabulary = outcome.lineage, newest.vocabulary
             self._restyle()
-        self._shown[id(target), outcome.plane] = Shown(outcome, features, embeddings)
+        at = id(target), outcome.plane
+        self._shown[at] = Shown(outcome, features, embeddings)
+        self._shown.move_to_end(at)
+        while len(self._shown) > SHOWN_PLANES:
+            self._shown.popitem(last=False)
         self.labelled.emit(outcome)
 
     def _on_failure(self, error: BaseException) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot  # type: ignore[import-untyped, unused-ignore]
 
-from napari_itaclip.session.settings import SessionSettings
 from tests.widget.person import Person
 
 
@@ -22,9 +21,6 @@ def person(
     """Return a person with an empty viewer and the dock on the demo model."""
     # One cache for all tests: words need not be embedded again for each of them.
     monkeypatch.setenv("NAPARI_ITACLIP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    settings = SessionSettings(model="demo", device="cpu", precision="float32")
-    monkeypatch.setattr("napari_itaclip._widget.dock.load_preferences", lambda: settings)
-    monkeypatch.setattr("napari_itaclip._widget.dock.save_preferences", lambda settings: True)
     made = Person(make_napari_viewer(), qtbot)
     yield made
     made.dock.shut()

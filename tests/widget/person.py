@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot  # type: ignore[import-untyped, unused-ignore]
 from qtpy.QtCore import Qt
 
 from napari_itaclip._widget.dock import SegmentDock
+from napari_itaclip.session.settings import SessionSettings
 from tests.widget.brush import drag
 
 
@@ -19,7 +20,8 @@ class Person:
     def __init__(self, viewer: Any, qtbot: QtBot) -> None:
         self.viewer = viewer
         self.qtbot = qtbot
-        self.dock = SegmentDock(viewer)
+        settings = SessionSettings(model="demo", device="cpu", precision="float32")
+        self.dock = SegmentDock(viewer, settings=settings)
         viewer.window.add_dock_widget(self.dock, name="ITACLIP")
 
     def type_classes(self, text: str) -> None:

@@ -18,6 +18,7 @@ from napari_itaclip.evaluation.confusion import confusion_matrix, intersection_o
 from napari_itaclip.sample_data import sample_image, sample_labels, sample_words
 from napari_itaclip.segmentation.image import PreparedImage, prepare_image
 from napari_itaclip.session.outcome import Stage
+from napari_itaclip.vocabulary.classes import Vocabulary
 from tests.widget.person import Person
 
 Scene = NDArray[np.uint8]
@@ -287,7 +288,7 @@ def test_ten_reruns_do_not_grow_memory(person: Person, scene: Scene) -> None:
 
     def held() -> tuple[int, int, int]:
         gc.collect()
-        arrays = [each for each in gc.get_objects() if isinstance(each, np.ndarray)]
+        arrays = [each for each in gc.get_objects() if issubclass(type(each), np.ndarray)]
         history = len(person.layer._undo_history)
         return sum(each.nbytes for each in arrays), person.dock.session.store.nbytes, history
 
@@ -470,3 +471,25 @@ def test_exploring(person: Person, scene: Scene) -> None:
     visible = [layer.name for layer in person.viewer.layers if layer.visible]
     assert visible == ["scene", "scene labels"]
     assert dock.controller.image is image
+
+
+def test_strokes_follow_their_class_into_another_vocabulary(person: Person, scene: Scene) -> None:
+    person.viewer.add_image(scene, name="scene", rgb=True)
+    person.type_classes("sky, grass, mountain")
+    person.segment()
+    before = person.labels
+    person.paint((30, 30), (60, 200), label=person.class_id("grass"))
+    mine = person.labels != before
+    assert mine.any()
+    person.dock.editor.open(Vocabulary(["mountain", "cloud", "grass", "sky"]))
+    person.wait()
+    assert person.class_id("grass") == 3
+    assert (person.labels[mine] == 3).all()
+    person.segment()
+    assert (person.labels[mine] == 3).all()
+    person.dock.editor.open(Vocabulary(["sky", "sea"]))  # no grass: the strokes stay grass
+    person.wait()
+    kept = set(np.unique(person.labels[mine]).tolist())
+    assert len(kept) == 1
+    assert not kept & {1, 2}
+    assert "grass" in list(person.layer.features["class"])
