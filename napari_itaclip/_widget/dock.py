@@ -8,26 +8,20 @@ from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_itaclip._widget.column import DockColumn
 from napari_itaclip._widget.controller import Controller
 from napari_itaclip._widget.exploration import Exploration
 from napari_itaclip._widget.layers.image_input import Scope, scope_problem
-from napari_itaclip._widget.panels.edits_bar import EditsBar, Reset
-from napari_itaclip._widget.panels.empty_state import EmptyState, Missing
-from napari_itaclip._widget.panels.explore_panel import ExplorePanel
-from napari_itaclip._widget.panels.help_panel import HelpPanel
+from napari_itaclip._widget.panels.edits_bar import Reset
+from napari_itaclip._widget.panels.empty_state import Missing
 from napari_itaclip._widget.panels.hover import HoverReadout
-from napari_itaclip._widget.panels.input_panel import InputPanel
-from napari_itaclip._widget.panels.run_bar import RunBar
-from napari_itaclip._widget.panels.settings_panel import SettingsPanel
 from napari_itaclip._widget.panels.shortcuts import Shortcuts
-from napari_itaclip._widget.panels.status_line import Status, StatusLine
+from napari_itaclip._widget.panels.status_line import Status
 from napari_itaclip._widget.parts.main_thread import MainThread
-from napari_itaclip._widget.parts.section import make_section
 from napari_itaclip._widget.preferences import load_preferences, save_preferences
 from napari_itaclip._widget.starters import example_words, open_demo_scene
-from napari_itaclip._widget.vocabulary.vocabulary_view import VocabularyView
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.outcome import Message, Outcome, Progress, Stage
 from napari_itaclip.session.run import Load, load_segmenter
@@ -46,7 +40,7 @@ _RESET_SCOPES = {
 }
 
 
-class SegmentDock(QWidget):
+class SegmentDock(DockColumn):
     """Segments the viewer's images with words.
 
     Parameters
@@ -74,19 +68,17 @@ class SegmentDock(QWidget):
         load: Load = load_segmenter,
     ) -> None:
         super().__init__(parent)
-        self.setObjectName("itaclip_dock")
-        self.setMinimumWidth(280)
         # napari hands plugins a proxy whose layers are proxies, too: never the same object twice.
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.viewer = napari_viewer
         self._remember = settings is None
+        self._notes: tuple[str, ...] = ()
         settings = load_preferences() if settings is None else settings
         self.editor = VocabularyEditor()
         self.session = Session(self.editor, settings, MainThread(self).post, prepare_thread, load)
         self.controller = Controller(napari_viewer, self.session)
         self.exploration = Exploration(napari_viewer, self.session, self.controller)
-        self._make_views(settings)
-        self._lay_out()
+        self.build(napari_viewer, self.controller.follower, self.editor, settings)
         self._connect_input()
         self._connect_session()
         self.hover = HoverReadout(napari_viewer, self.exploration.hover, self)
@@ -100,58 +92,7 @@ class SegmentDock(QWidget):
         self._update()
         self.session.warm_up()
 
-    # ---- making ---------------------------------------------------------------------------------
-
-    def _make_views(self, settings: SessionSettings) -> None:
-        self.empty_state = EmptyState()
-        self.input_panel = InputPanel(self.viewer, self.controller.follower)
-        self.vocabulary_view = VocabularyView(self.editor)
-        self.run_bar = RunBar()
-        self.run_bar.set_preset(settings.preset)
-        self.run_bar.set_live(settings.live)
-        self.edits_bar = EditsBar()
-        self.explore_panel = ExplorePanel()
-        self.settings_panel = SettingsPanel(settings)
-        self.status_line = StatusLine()
-
-    def _lay_out(self) -> None:
-        column = QWidget()
-        rows = QVBoxLayout(column)
-        rows.setContentsMargins(8, 8, 8, 4)
-        rows.setSpacing(8)
-        rows.addWidget(self.empty_state)
-        rows.addWidget(self.input_panel)
-        rows.addWidget(self.vocabulary_view, 1)
-        rows.addWidget(self.run_bar)
-        rows.addWidget(self.edits_bar)
-        self.explore_section = make_section(
-            "Explore",
-            self.explore_panel,
-            tooltip="Heat maps, uncertainty, comparison, and the classes under the cursor.",
-            name="explore_section",
-        )
-        self.settings_section = make_section(
-            "Settings",
-            self.settings_panel,
-            tooltip="Model, device, memory, and what differs from the preset.",
-            name="settings_section",
-        )
-        self.help_section = make_section(
-            "Help", HelpPanel(), tooltip="How to work, and the keys.", name="help_section"
-        )
-        for section in (self.explore_section, self.settings_section, self.help_section):
-            rows.addWidget(section)
-        area = QScrollArea()
-        area.setObjectName("dock_scroll_area")
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(column)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.setSpacing(0)
-        around.addWidget(area, 1)
-        # Below the scroll area: errors must be seen wherever a person has scrolled to.
-        around.addWidget(self.status_line)
+    # ---- wires ----------------------------------------------------------------------------------
 
     def _connect_input(self) -> None:
         self.empty_state.demo_requested.connect(self._open_demo)
@@ -305,12 +246,18 @@ class SegmentDock(QWidget):
         self._update_edits()
         self._update_status()
         if outcome.stage is Stage.FINAL:
-            notes = outcome.parts[-1].segmentation.notes
-            if notes:
-                self.status_line.show_message(notes[0], "info", details="\n".join(notes))
+            self._show_notes(outcome.parts[-1].segmentation.notes)
+
+    def _show_notes(self, notes: tuple[str, ...]) -> None:
+        """Say what is to be known of a result, once and not after every edit."""
+        if notes and notes != self._notes:
+            way_out = ("Settings", self.open_settings)
+            self.status_line.show_message(notes[0], "info", way_out, details="\n".join(notes))
+        self._notes = notes
 
     def _on_said(self, message: Message) -> None:
-        self.tell(message.text, message.level)
+        way_out = ("Settings", self.open_settings) if message.settings else None
+        self.status_line.show_message(message.text, message.level, way_out)
 
     def _on_layer_shown(self, image: object, role: str, visible: bool) -> None:
         """Keep a layer's eye and its box in the panel alike."""

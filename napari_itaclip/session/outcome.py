@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
-from napari_itaclip.errors import ItaclipError
+from napari_itaclip.errors import CheckpointError, ItaclipError, SettingsError
 from napari_itaclip.segmentation.result import ClassSummary, Segmentation
 from napari_itaclip.session.pictures import Picture, Plane
 from napari_itaclip.session.target import Target
@@ -102,10 +102,13 @@ class Message:
         What happened, and the way out.
     level : str
         "info", "warning" or "error".
+    settings : bool
+        Whether the settings are the place to do something about it.
     """
 
     text: str
     level: str = "info"
+    settings: bool = False
 
 
 def message_of(error: BaseException) -> Message:
@@ -119,4 +122,4 @@ def message_of(error: BaseException) -> Message:
         text = str(error)
     else:
         text = f"Something unexpected went wrong: {type(error).__name__}: {error}"
-    return Message(text, "error")
+    return Message(text, "error", isinstance(error, CheckpointError | SettingsError | MemoryError))

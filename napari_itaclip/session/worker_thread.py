@@ -20,8 +20,10 @@ def prepare_thread() -> None:
     its own to set, nothing is done.
     """
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            own = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(own + NICENESS, 19))
         except OSError:  # a container that forbids it: slower frames, nothing worse
             return
 
