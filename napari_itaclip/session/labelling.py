@@ -8,14 +8,17 @@ told as soon as it is there, and work that has been overtaken stops in between.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_itaclip.segmentation.settings import DecisionSettings, RefineSettings
+from napari_itaclip.session.feature_store import FeatureStore
 from napari_itaclip.session.outcome import Outcome, Part, Stage
 from napari_itaclip.session.pictures import Picture, Plane
+from napari_itaclip.session.settings import SessionSettings
 from napari_itaclip.session.target import Target
+from napari_itaclip.session.vocabulary_editor import VocabularyEditor
 from napari_itaclip.session.worker import Ticket
 from napari_itaclip.vocabulary.classes import Vocabulary
 
@@ -56,12 +59,62 @@ class Words:
     step: Hashable
 
 
+def words_of(editor: VocabularyEditor, settings: SessionSettings, step: Hashable) -> Words | None:
+    """Return a snapshot of the table and the settings; None while the table is empty."""
+    if editor.vocabulary is None:
+        return None
+    preset = settings.resolved()
+    return Words(
+        vocabulary=editor.vocabulary,
+        lineage=editor.lineage,
+        refine=preset.refine,
+        decision=preset.decide,
+        quick=settings.fast_words,
+        step=step,
+    )
+
+
 @dataclass(frozen=True)
 class PlaneFeatures:
     """The encoded pictures of a plane, the lowest first."""
 
     plane: Plane
     pictures: tuple[tuple[Picture, ImageFeatures], ...]
+
+
+def known_planes(
+    target: Target,
+    first: Plane | None,
+    store: FeatureStore,
+    model: str,
+    coarse: Mapping[Picture, ImageFeatures],
+) -> tuple[PlaneFeatures, ...]:
+    """Return the planes of an image that can be labelled without running the network.
+
+    Parameters
+    ----------
+    target : Target
+        The image.
+    first : Plane or None
+        The plane that comes first.
+    store : FeatureStore
+        Features of finished runs.
+    model : str
+        Identity of the model; what others computed is of no use.
+    coarse : mapping of Picture to ImageFeatures
+        What a run of this image has so far; it lies over the rest.
+    """
+    found: dict[Plane, list[tuple[Picture, ImageFeatures]]] = {}
+    for plane in target.planes(first):
+        for patch in target.of_plane(plane):
+            features = store.get(patch.features_key)
+            if features is not None and features.model == model:
+                found.setdefault(plane, []).append((patch.picture, features))
+    for picture, features in coarse.items():
+        if picture.region is None:
+            found[picture.plane] = []
+        found.setdefault(picture.plane, []).append((picture, features))
+    return tuple(PlaneFeatures(plane, tuple(pictures)) for plane, pictures in found.items())
 
 
 Tell = Callable[["Outcome", "ClassEmbeddings"], None]

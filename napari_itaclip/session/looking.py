@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from napari_itaclip.annotation.review import UncertainRegion, least_certain_regions
 from napari_itaclip.segmentation.settings import DecisionSettings
 from napari_itaclip.session.outcome import Outcome
-from napari_itaclip.session.pictures import Region
+from napari_itaclip.session.pictures import Plane, Region
+from napari_itaclip.session.target import Target
 from napari_itaclip.vocabulary.classes import Vocabulary
 from napari_itaclip.vocabulary.prompts import ClassPrompt
 
@@ -50,6 +52,41 @@ class Shown:
     def vocabulary(self) -> Vocabulary:
         """The classes of the result."""
         return self.outcome.parts[-1].segmentation.vocabulary
+
+
+class ShownPlanes:
+    """The newest results of the planes seen last.
+
+    Parameters
+    ----------
+    most : int
+        How many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[int, Plane], Shown] = OrderedDict()
+
+    def get(self, target: Target, plane: Plane) -> Shown | None:
+        """Return the newest result of a plane, if it is kept."""
+        return self._known.get((id(target), plane))
+
+    def put(self, shown: Shown) -> None:
+        """Keep a result, in place of what was known of its plane."""
+        at = id(shown.outcome.target), shown.outcome.plane
+        self._known[at] = shown
+        self._known.move_to_end(at)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def forget(self, target: Target) -> None:
+        """Drop everything of an image."""
+        for at in [at for at in self._known if at[0] == id(target)]:
+            del self._known[at]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._known.clear()
 
 
 def composed(

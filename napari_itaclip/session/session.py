@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,8 +17,14 @@ from psygnal import Signal
 
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.feature_store import FeatureStore
-from napari_itaclip.session.labelling import PlaneFeatures, Words, label_planes
-from napari_itaclip.session.looking import Shown
+from napari_itaclip.session.labelling import (
+    PlaneFeatures,
+    Words,
+    known_planes,
+    label_planes,
+    words_of,
+)
+from napari_itaclip.session.looking import Shown, ShownPlanes
 from napari_itaclip.session.outcome import Message, Outcome, Progress, message_of
 from napari_itaclip.session.pictures import Picture, PictureLabels, Plane
 from napari_itaclip.session.run import (
@@ -107,7 +112,7 @@ class Session:
         self._loaded_for: SessionSettings | None = None
         self._active: Target | None = None
         self._plane: Plane | None = None
-        self._shown: OrderedDict[tuple[int, Plane], Shown] = OrderedDict()
+        self._shown = ShownPlanes(SHOWN_PLANES)
         self._steps = itertools.count()
         self._asked: tuple[Hashable, float] | None = None
         self.edit_ms: float | None = None
@@ -245,12 +250,11 @@ class Session:
             self.activate(None, None)
         own = {patch.features_key for patch in target.patches.values()}
         self.store.discard(lambda key: key in own)
-        for at in [at for at in self._shown if at[0] == id(target)]:
-            del self._shown[at]
+        self._shown.forget(target)
 
     def shown(self, target: Target, plane: Plane) -> Shown | None:
         """Return the newest result of a plane, if it is one of the `SHOWN_PLANES` newest."""
-        return self._shown.get((id(target), plane))
+        return self._shown.get(target, plane)
 
     def ask(
         self, kind: str, work: Callable[[Ticket], Callable[[], None]], *, quiet: bool = False
@@ -381,10 +385,17 @@ class Session:
 
     def _take_back(self, run: Run) -> None:
         """Bring back the labels from before a run that did not end."""
-        if not run.target.labels.revert(run.words.step) and run.target is self._active:
+        target = run.target
+        reverted = target.labels.revert(run.words.step)
+        target.vocabulary, target.lineage = run.before
+        self._shown.forget(target)
+        if target is not self._active or not target.patches:
+            return
+        if not reverted:
             # Strokes lie on top of the run's labels: around them, label as before.
             self.relabel(step=run.words.step)
-        run.target.vocabulary, run.target.lineage = run.before
+        elif self.settings.live:
+            self.relabel()  # the labels are there again; the read-outs have to be made
 
     def _show(
         self,
@@ -413,11 +424,7 @@ class Session:
         if target.lineage != outcome.lineage or target.vocabulary != newest.vocabulary:
             target.lineage, target.vocabulary = outcome.lineage, newest.vocabulary
             self._restyle()
-        at = id(target), outcome.plane
-        self._shown[at] = Shown(outcome, features, embeddings)
-        self._shown.move_to_end(at)
-        while len(self._shown) > SHOWN_PLANES:
-            self._shown.popitem(last=False)
+        self._shown.put(Shown(outcome, features, embeddings))
         self.labelled.emit(outcome)
 
     def _on_failure(self, error: BaseException) -> None:
@@ -429,18 +436,7 @@ class Session:
     # ---- what is known --------------------------------------------------------------------------
 
     def _words(self, step: Hashable) -> Words | None:
-        vocabulary = self.editor.vocabulary
-        if vocabulary is None:
-            return None
-        preset = self._settings.resolved()
-        return Words(
-            vocabulary=vocabulary,
-            lineage=self.editor.lineage,
-            refine=preset.refine,
-            decision=preset.decide,
-            quick=self._settings.fast_words,
-            step=step,
-        )
+        return words_of(self.editor, self._settings, step)
 
     def _usable_segmenter(self) -> Segmenter | None:
         """Return the loaded model if it is the one that the settings ask for."""
@@ -451,26 +447,17 @@ class Session:
 
     def _known_planes(self, target: Target) -> tuple[PlaneFeatures, ...]:
         """Return what can be labelled without the network, the plane in view first."""
-        running = self._run if self._run is not None and self._run.target is target else None
-        found: dict[Plane, list[tuple[Picture, ImageFeatures]]] = {}
         assert self.segmenter is not None
+        running = self._run is not None and self._run.target is target
+        coarse = self._run.coarse if self._run is not None and running else {}
         model = self.segmenter.model.identity
-        for plane in target.planes(self._plane):
-            for patch in target.of_plane(plane):
-                features = self.store.get(patch.features_key)
-                if features is not None and features.model == model:
-                    found.setdefault(plane, []).append((patch.picture, features))
-        if running is not None:
-            for picture, features in running.coarse.items():
-                if picture.region is None:
-                    found[picture.plane] = []
-                found.setdefault(picture.plane, []).append((picture, features))
-        if target.patches and not found and running is None:
+        planes = known_planes(target, self._plane, self.store, model, coarse)
+        if target.patches and not planes and not running:
             self._say(
                 f"What was computed for {target.name} is no longer in memory or belongs to another "
                 "model. Press Segment to compute it again."
             )
-        return tuple(PlaneFeatures(plane, tuple(found[plane])) for plane in found)
+        return planes
 
     def _pinned(self) -> frozenset[Hashable]:
         """Return the keys of the features of the plane in view: they are never dropped."""
