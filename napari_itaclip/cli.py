@@ -1,4 +1,4 @@
-"""The command line: ``napari-itaclip segment | demo | models``.
+"""The command line: ``napari-itaclip segment | demo | models | suggest``.
 
 Exit codes: 0 all done; 1 something failed while running (an unreadable image, missing weights, a
 full disk); 2 the command itself was wrong (an unknown option or model, an empty vocabulary).
@@ -16,6 +16,7 @@ from napari_itaclip._cli.console import report_error
 from napari_itaclip._cli.demo import demo
 from napari_itaclip._cli.models import models
 from napari_itaclip._cli.segment import segment
+from napari_itaclip._cli.suggest import suggest
 from napari_itaclip.errors import (
     ItaclipError,
     SettingsError,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(segment)
 app.command()(demo)
+app.command()(suggest)
 app.add_typer(models, name="models")
 
 

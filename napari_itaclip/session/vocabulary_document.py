@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +17,10 @@ from napari_itaclip.errors import VocabularyError
 from napari_itaclip.session import class_edits
 from napari_itaclip.session.class_edits import Classes
 from napari_itaclip.session.undo import UndoStack
+from napari_itaclip.vocabulary._frozen import FrozenMapping
 from napari_itaclip.vocabulary.classes import DEFAULT_ALPHA, Vocabulary
-from napari_itaclip.vocabulary.files import dump_vocabulary, load_vocabulary
+from napari_itaclip.vocabulary.files import dump_vocabulary
+from napari_itaclip.vocabulary.importers import is_own_file, read_vocabulary
 from napari_itaclip.vocabulary.prompts import ClassPrompt
 from napari_itaclip.vocabulary.templates import DEFAULT_TEMPLATES, Templates
 
@@ -35,6 +37,7 @@ class _Content:
     templates: Templates = DEFAULT_TEMPLATES
     domain: str | None = None
     allow_shared_words: bool = False
+    about: Mapping[str, str | bool] = FrozenMapping()
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> _Content:
@@ -44,6 +47,7 @@ class _Content:
             vocabulary.templates,
             vocabulary.domain,
             vocabulary.allow_shared_words,
+            vocabulary.about,
         )
 
     def vocabulary(self, next_id: int) -> Vocabulary | None:
@@ -56,6 +60,7 @@ class _Content:
             self.domain,
             self.allow_shared_words,
             next_id,
+            self.about,
         )
 
 
@@ -213,14 +218,17 @@ class VocabularyDocument:
     # ---- files --------------------------------------------------------------------------------
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Open a vocabulary file.
+        """Open a vocabulary file, or the class list of another tool.
+
+        What came from another tool's file belongs to no file yet, so that saving asks for one.
 
         Raises
         ------
         VocabularyError
             When it cannot be read; the present vocabulary stays.
         """
-        self.open(load_vocabulary(path), Path(path))
+        file = Path(path)
+        self.open(read_vocabulary(file), file if is_own_file(file) else None, title=file.name)
 
     def open(
         self, vocabulary: Vocabulary, path: Path | None = None, *, title: str | None = None

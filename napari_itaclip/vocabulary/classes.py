@@ -15,13 +15,18 @@ from typing import Any
 
 from napari_itaclip.errors import VocabularyError
 from napari_itaclip.vocabulary._checks import (
-    MAX_ID,
     check_id,
     check_number,
     clean_text,
     word_key,
 )
-from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, free_color
+from napari_itaclip.vocabulary._class_rules import (
+    check_words,
+    checked_about,
+    with_colors,
+    with_ids,
+)
+from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR
 from napari_itaclip.vocabulary.prompts import (
     CLASS_SEPARATOR,
     AuxiliaryText,
@@ -60,6 +65,9 @@ class Vocabulary:
     next_id
         The id the next added class gets; None takes the one after the largest. Kept by edits, so
         that the id of a removed class is never handed out again.
+    about
+        What the vocabulary is: title, description, licence, … Kept, shown to people, and without
+        any effect on results. Names and texts or truth values.
 
     Raises
     ------
@@ -73,6 +81,7 @@ class Vocabulary:
     domain: str | None
     allow_shared_words: bool
     next_id: int
+    about: Mapping[str, str | bool]
     _positions: dict[str, int] = field(repr=False, compare=False)
 
     def __init__(
@@ -83,6 +92,7 @@ class Vocabulary:
         domain: str | None = None,
         allow_shared_words: bool = False,
         next_id: int | None = None,
+        about: Mapping[str, str | bool] | None = None,
     ) -> None:
         prompts = [ClassPrompt.parse(item) for item in as_list(classes, "the classes")]
         if not prompts:
@@ -90,8 +100,8 @@ class Vocabulary:
                 "the vocabulary is empty: name at least one class, like 'cat; dog'"
             )
         first = 1 if next_id is None else check_id(next_id, "next_id")
-        prompts = _with_colors(_with_ids(prompts, first))
-        _check_words(prompts, allow_shared_words)
+        prompts = with_colors(with_ids(prompts, first))
+        check_words(prompts, allow_shared_words)
         after = max(first, 1 + max(prompt.id or 0 for prompt in prompts))
         values: dict[str, Any] = {
             "classes": tuple(prompts),
@@ -100,6 +110,7 @@ class Vocabulary:
             "domain": None if domain is None else clean_text(domain, "the domain"),
             "allow_shared_words": bool(allow_shared_words),
             "next_id": after,
+            "about": checked_about(about),
             "_positions": {word_key(prompt.name): at for at, prompt in enumerate(prompts)},
         }
         for key, value in values.items():
@@ -115,8 +126,9 @@ class Vocabulary:
         ----------
         source
             A `Vocabulary`; a list of strings and `ClassPrompt` objects; text as in `from_string`;
-            a path object, or text that ends in ``.yaml`` or ``.yml``, naming a file; a mapping as
-            in `from_dict`.
+            a path object, or text that ends like a file (``.yaml``, ``.json``, ``.xml``, ``.txt``,
+            ``.csv``), naming one; a mapping as in `from_dict`; a labels layer of napari, or any
+            other tool's class list, see `importers.read_vocabulary`.
 
         Raises
         ------
@@ -127,14 +139,13 @@ class Vocabulary:
             return source
         if isinstance(source, ClassPrompt):
             return cls((source,))
-        if isinstance(source, str):
-            if source.strip().lower().endswith((".yaml", ".yml")):
-                return cls.from_yaml(source.strip())
+        if isinstance(source, str) and not _names_a_file(source):
             return cls.from_string(source)
-        if isinstance(source, os.PathLike):
-            return cls.from_yaml(source)
-        if isinstance(source, Mapping):
-            return cls.from_dict(source)
+        foreign = hasattr(source, "features") or hasattr(source, "columns")  # a layer, a table
+        if foreign or isinstance(source, str | os.PathLike | Mapping):
+            from napari_itaclip.vocabulary.importers import read_vocabulary
+
+            return read_vocabulary(source)
         if isinstance(source, Iterable) and not isinstance(source, bytes):
             return cls.from_list(source)
         raise VocabularyError(
@@ -321,13 +332,12 @@ class Vocabulary:
             domain=self.domain,
             allow_shared_words=self.allow_shared_words,
             next_id=self.next_id,
+            about=self.about,
         )
 
     def _with(self, classes: tuple[ClassPrompt, ...]) -> Vocabulary:
         """Return the same vocabulary with other classes."""
-        return Vocabulary(
-            classes, self.alpha, self.templates, self.domain, self.allow_shared_words, self.next_id
-        )
+        return Vocabulary(classes, *self.__reduce__()[1][1:])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the constructor."""
@@ -338,72 +348,11 @@ class Vocabulary:
             self.domain,
             self.allow_shared_words,
             self.next_id,
+            self.about,
         )
 
 
-def _with_ids(prompts: list[ClassPrompt], first: int) -> list[ClassPrompt]:
-    """Give ids to the classes that have none: 0 to the background, the others from ``first``."""
-    background = [prompt.name for prompt in prompts if prompt.background]
-    if len(background) > 1:
-        raise VocabularyError(
-            f"{background[0]!r} and {background[1]!r} are both marked as background: "
-            "keep one, and give it the other's words as synonyms"
-        )
-    owner: dict[int, str] = {}
-    for prompt in prompts:
-        number = 0 if prompt.background and prompt.id is None else prompt.id
-        if number is None:
-            continue
-        if number in owner:
-            raise VocabularyError(
-                f"the classes {owner[number]!r} and {prompt.name!r} have the same id {number}"
-            )
-        owner[number] = prompt.name
-    given: list[ClassPrompt] = []
-    candidate = max(first, 1)
-    for prompt in prompts:
-        if prompt.id is None and not prompt.background:
-            while candidate in owner:
-                candidate += 1
-            if candidate > MAX_ID:
-                raise VocabularyError(f"no id is left for class {prompt.name!r}: give it one")
-            given.append(replace(prompt, id=candidate))
-            candidate += 1
-        else:
-            given.append(replace(prompt, id=0) if prompt.id is None else prompt)
-    return given
-
-
-def _with_colors(prompts: list[ClassPrompt]) -> list[ClassPrompt]:
-    """Give colours to the classes that have none: by id, so that they do not depend on order."""
-    taken = {prompt.color for prompt in prompts if prompt.color} | {BACKGROUND_COLOR}
-    coloured: list[ClassPrompt] = []
-    for prompt in prompts:
-        color = prompt.color
-        if color is None:
-            is_ground = prompt.background
-            color = (
-                BACKGROUND_COLOR if is_ground else free_color(max((prompt.id or 0) - 1, 0), taken)
-            )
-            taken.add(color)
-        coloured.append(prompt if prompt.color else replace(prompt, color=color))
-    return coloured
-
-
-def _check_words(prompts: list[ClassPrompt], allow_shared_words: bool) -> None:
-    """Refuse a name twice, and a word in two classes unless that is allowed."""
-    names: dict[str, str] = {}
-    words: dict[str, str] = {}
-    for prompt in prompts:
-        key = word_key(prompt.name)
-        if key in names:
-            raise VocabularyError(f"the class {prompt.name!r} is listed twice")
-        names[key] = prompt.name
-    for prompt in prompts:
-        for word in prompt.words:
-            other = words.setdefault(word_key(word), prompt.name)
-            if other != prompt.name and not allow_shared_words:
-                raise VocabularyError(
-                    f"the word {word!r} stands in class {other!r} and in class {prompt.name!r}: "
-                    "leave it in one of them"
-                )
+def _names_a_file(text: str) -> bool:
+    """Tell whether text is the name of a file rather than words."""
+    endings = (".yaml", ".yml", ".json", ".xml", ".txt", ".csv", ".tsv")
+    return "\n" not in text.strip() and text.strip().lower().endswith(endings)

@@ -15,6 +15,7 @@ from napari_itaclip.vocabulary._checks import (
     clean_text,
     word_key,
 )
+from napari_itaclip.vocabulary._frozen import FrozenMapping
 
 KINDS = ("definition", "synonym")
 
@@ -98,6 +99,10 @@ class ClassPrompt:
     threshold
         Pixels that the class wins with less than this probability, 0 to 1, go to the background
         class or, without one, to 0 ("unlabelled").
+    synonym_sources
+        Where synonyms come from and under which licence, such as
+        ``{"motorcar": "WordNet 3.1 · WordNet licence"}``. Words that are no synonyms of the class
+        are left out, so that an edit of the synonyms needs no edit of this.
 
     Raises
     ------
@@ -114,6 +119,7 @@ class ClassPrompt:
     alpha: float | None
     bias: float
     threshold: float
+    synonym_sources: Mapping[str, str]
 
     def __init__(
         self,
@@ -126,6 +132,7 @@ class ClassPrompt:
         alpha: float | None = None,
         bias: float = 0.0,
         threshold: float = 0.0,
+        synonym_sources: Mapping[str, str] | None = None,
     ) -> None:
         name = clean_text(name, "the name of a class")
         called = f"class {name!r}"
@@ -151,6 +158,7 @@ class ClassPrompt:
             "alpha": None if alpha is None else check_number(alpha, f"alpha of {called}"),
             "bias": check_number(bias, f"bias of {called}", -MAX_BIAS, MAX_BIAS),
             "threshold": check_number(threshold, f"threshold of {called}"),
+            "synonym_sources": _checked_sources(synonym_sources, words, called),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -197,6 +205,28 @@ def as_list(values: object, what: str, single: type | None = None) -> list[Any]:
     if not isinstance(values, Iterable) or isinstance(values, Mapping):
         raise VocabularyError(f"{what} must be a list, not {values!r}")
     return list(values)
+
+
+def _checked_sources(
+    sources: Mapping[str, str] | None, synonyms: tuple[str, ...], called: str
+) -> FrozenMapping[str]:
+    """Return the sources of the present synonyms, in their order and spelling."""
+    if sources is None:
+        return FrozenMapping()
+    if not isinstance(sources, Mapping):
+        raise VocabularyError(
+            f"the sources of the synonyms of {called} must be a mapping from words to texts, "
+            f"not {sources!r}"
+        )
+    given = {
+        word_key(clean_text(word, f"a synonym of {called}")): clean_text(
+            source, f"the source of the synonym {word!r} of {called}"
+        )
+        for word, source in sources.items()
+    }
+    return FrozenMapping(
+        (word, given[word_key(word)]) for word in synonyms if word_key(word) in given
+    )
 
 
 def _as_auxiliary(text: AuxiliaryText | str, called: str) -> AuxiliaryText:

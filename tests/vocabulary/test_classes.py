@@ -7,6 +7,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +300,25 @@ def test_any_string_makes_a_vocabulary_or_an_error(text: str) -> None:
         return
     again = Vocabulary.from_string("".join(", ".join(p.words) + ";" for p in vocabulary))
     assert again.words == vocabulary.words
+
+
+def test_about_and_sources_stay_through_edits_and_copies() -> None:
+    dog = ClassPrompt("dog", ["Puppy", "hound"], synonym_sources={"puppy": "WordNet", "cat": "x"})
+    assert dict(dog.synonym_sources) == {"Puppy": "WordNet"}
+    assert not replace(dog, synonyms=("hound",)).synonym_sources
+    vocabulary = Vocabulary([dog, "road"], about={"title": "T", "experimental": True})
+    for other in (
+        vocabulary.with_alpha(0.5),
+        vocabulary.add("tree"),
+        vocabulary.reorder(["road", "dog"]),
+        pickle.loads(pickle.dumps(vocabulary)),
+        copy.deepcopy(vocabulary),
+    ):
+        assert other.about == {"title": "T", "experimental": True}
+        assert other["dog"].synonym_sources == {"Puppy": "WordNet"}
+    assert hash(vocabulary) == hash(copy.deepcopy(vocabulary))
+    assert vocabulary != Vocabulary([dog, "road"])
+    with pytest.raises(VocabularyError, match="about"):
+        Vocabulary(["a"], about={"x": 3})  # type: ignore[dict-item]
+    with pytest.raises(VocabularyError, match="sources of the synonyms of class 'a'"):
+        ClassPrompt("a", ["b"], synonym_sources=["b"])  # type: ignore[arg-type]

@@ -250,3 +250,50 @@ def test_everything_that_can_be_said_survives(
 def test_any_text_is_read_or_refused(content: str) -> None:
     with suppress(VocabularyError):
         loads_vocabulary(content)
+
+
+ABOUT = """
+about:
+  title: Streets
+  experimental: true
+  quoted: "true"
+  version: 1
+  nothing:
+classes:
+- name: car
+  synonyms: [auto, {word: motorcar, source: WordNet · free}, {word: null}]
+- road
+"""
+
+
+def test_about_and_the_sources_of_synonyms() -> None:
+    vocabulary = loads_vocabulary(ABOUT)
+    assert dict(vocabulary.about) == {
+        "title": "Streets",
+        "experimental": True,
+        "quoted": "true",
+        "version": "1",
+    }
+    assert vocabulary["car"].synonyms == ("auto", "motorcar", "null")
+    assert dict(vocabulary["car"].synonym_sources) == {"motorcar": "WordNet · free"}
+    assert loads_vocabulary(dumps_vocabulary(vocabulary)) == vocabulary
+    assert Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict()))) == vocabulary
+    plain = dumps_vocabulary(vocabulary.remove("car"))
+    assert "title: Streets" in plain
+    assert "about" not in Vocabulary(["a"]).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("classes: [a]\nabout: [x]\n", "line 2: 'about' must be a mapping"),
+        ("classes: [a]\nabout:\n  x: 1\n  y: [b]\n", "line 4: 'y' of 'about' must be text"),
+        ("classes: [a]\nabout:\n  ' ': b\n", "line 3: a key of 'about' is empty"),
+        ("classes:\n- name: a\n  synonyms:\n  - b\n  - source: x\n", "line 5: .*no 'word'"),
+        ("classes:\n- name: a\n  synonyms:\n  - wrod: x\n", "line 4: .*did you mean 'word'"),
+        ("classes:\n- name: a\n  synonyms:\n  - word: b\n    source: [c]\n", "line 5: the source"),
+    ],
+)
+def test_mistakes_in_about_and_sources(text: str, says: str) -> None:
+    with pytest.raises(VocabularyError, match=says):
+        loads_vocabulary(text)
