@@ -7,14 +7,17 @@ from typing import Any
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_itaclip._widget.layers.layer_follower import LayerFollower
+from napari_itaclip._widget.panels.confusion_panel import ConfusionPanel
 from napari_itaclip._widget.panels.edits_bar import EditsBar
 from napari_itaclip._widget.panels.empty_state import EmptyState
 from napari_itaclip._widget.panels.explore_panel import ExplorePanel
 from napari_itaclip._widget.panels.help_panel import HelpPanel
+from napari_itaclip._widget.panels.here_panel import HerePanel
 from napari_itaclip._widget.panels.input_panel import InputPanel
 from napari_itaclip._widget.panels.run_bar import RunBar
 from napari_itaclip._widget.panels.settings_panel import SettingsPanel
 from napari_itaclip._widget.panels.status_line import StatusLine
+from napari_itaclip._widget.panels.suggest_panel import SuggestPanel
 from napari_itaclip._widget.parts.section import make_section
 from napari_itaclip._widget.vocabulary.vocabulary_view import VocabularyView
 from napari_itaclip.session.settings import SessionSettings
@@ -60,6 +63,9 @@ class DockColumn(QWidget):
         self.run_bar.set_live(settings.live)
         self.edits_bar = EditsBar()
         self.explore_panel = ExplorePanel()
+        self.suggest_panel = SuggestPanel()
+        self.here_panel = HerePanel()
+        self.confusion_panel = ConfusionPanel()
         self.settings_panel = SettingsPanel(settings)
         self.status_line = StatusLine()
         self._make_sections()
@@ -71,6 +77,24 @@ class DockColumn(QWidget):
             self.explore_panel,
             tooltip="Heat maps, uncertainty, comparison, and the classes under the cursor.",
             name="explore_section",
+        )
+        self.suggest_section = make_section(
+            "Suggest",
+            self.suggest_panel,
+            tooltip="Other words and definitions for the selected class, and what each would do.",
+            name="suggest_section",
+        )
+        self.here_section = make_section(
+            "What is here?",
+            self.here_panel,
+            tooltip="Which words of a pack are in the image.",
+            name="here_section",
+        )
+        self.confusion_section = make_section(
+            "Confusions",
+            self.confusion_panel,
+            tooltip="Which classes compete, and what may help.",
+            name="confusion_section",
         )
         self.settings_section = make_section(
             "Settings",
@@ -90,10 +114,13 @@ class DockColumn(QWidget):
         rows.addWidget(self.empty_state)
         rows.addWidget(self.input_panel)
         rows.addWidget(self.vocabulary_view, 1)
+        rows.addWidget(self.suggest_section)
         for part in (
             self.run_bar,
             self.edits_bar,
             self.explore_section,
+            self.here_section,
+            self.confusion_section,
             self.settings_section,
             self.help_section,
         ):

@@ -71,6 +71,7 @@ class Controller:
         self.images.dropped.connect(self._on_dropped)
         self.images.edited.connect(self._on_edited)
         self.images.labels_removed.connect(self._on_labels_removed)
+        self.images.replaced.connect(self._on_replaced)
         self.images.class_selected.connect(self._on_class_selected)
         self.follower.active_changed.connect(self.choose_image)
         session.labelled.connect(self._on_labelled)
@@ -222,6 +223,11 @@ class Controller:
 
     def _on_dropped(self, entry: ImageEntry) -> None:
         self.session.drop(entry.target)
+
+    def _on_replaced(self, entry: ImageEntry) -> None:
+        self.said.emit(
+            Message(f"{entry.target.name} has got other pixels. Press Segment to look at them.")
+        )
 
     def _on_labels_removed(self, entry: ImageEntry) -> None:
         if self.session.running is entry.target:

@@ -8,25 +8,32 @@ from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 from napari_itaclip._widget.column import DockColumn
+from napari_itaclip._widget.competing import Competing
 from napari_itaclip._widget.controller import Controller
 from napari_itaclip._widget.exploration import Exploration
+from napari_itaclip._widget.here import WhatIsHere
 from napari_itaclip._widget.layers.image_input import Scope, scope_problem
+from napari_itaclip._widget.panels.confusion_panel import connect_confusions
 from napari_itaclip._widget.panels.edits_bar import Reset
 from napari_itaclip._widget.panels.empty_state import Missing
+from napari_itaclip._widget.panels.here_panel import connect_here
 from napari_itaclip._widget.panels.hover import HoverReadout
 from napari_itaclip._widget.panels.shortcuts import Shortcuts
 from napari_itaclip._widget.panels.status_line import Status
+from napari_itaclip._widget.panels.suggest_panel import connect_suggest
 from napari_itaclip._widget.parts.main_thread import MainThread
 from napari_itaclip._widget.preferences import load_preferences, save_preferences
 from napari_itaclip._widget.starters import example_words, open_demo_scene
+from napari_itaclip._widget.suggesting import Suggesting
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.outcome import Message, Outcome, Progress, Stage
 from napari_itaclip.session.run import Load, load_segmenter
 from napari_itaclip.session.session import MEGABYTE, Session
 from napari_itaclip.session.settings import SessionSettings
+from napari_itaclip.session.sources import Sources
 from napari_itaclip.session.vocabulary_editor import VocabularyEditor
 from napari_itaclip.session.worker_thread import prepare_thread
 
@@ -78,11 +85,16 @@ class SegmentDock(DockColumn):
         self.session = Session(self.editor, settings, MainThread(self).post, prepare_thread, load)
         self.controller = Controller(napari_viewer, self.session)
         self.exploration = Exploration(napari_viewer, self.session, self.controller)
+        sources = Sources(MainThread(self).post)
+        self.suggesting = Suggesting(napari_viewer, self.session, self.controller, sources)
+        self.here = WhatIsHere(napari_viewer, self.session, self.controller)
+        self.competing = Competing(self.session, self.controller)
         self.build(napari_viewer, self.controller.follower, self.editor, settings)
         self._connect_input()
         self._connect_session()
         self.hover = HoverReadout(napari_viewer, self.exploration.hover, self)
         self._connect_exploration()
+        self._connect_words()
         self.shortcuts = Shortcuts(napari_viewer, self, self._actions())
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -151,6 +163,13 @@ class SegmentDock(DockColumn):
         layers.orphaned.connect(self._on_orphans)
         self.explore_section.toggled.connect(lambda _: self._follow_cursor())
 
+    def _connect_words(self) -> None:
+        connect_suggest(self.suggest_panel, self.suggesting, self.suggest_section)
+        connect_here(self.here_panel, self.here, self.here_section)
+        connect_confusions(self.confusion_panel, self.competing, self.confusion_section)
+        for model in (self.suggesting, self.here):
+            model.said.connect(self._on_said)
+
     def _actions(self) -> dict[str, Callable[[], object]]:
         box = self.explore_panel.heat_map_box
         return {
@@ -188,9 +207,13 @@ class SegmentDock(DockColumn):
             self.editor.open(vocabulary)
 
     def _open_image(self) -> None:
-        window = getattr(self.viewer, "window", None)
-        if window is not None:
-            window._qt_viewer._open_files_dialog()
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open an image")
+        if not paths:
+            return
+        try:
+            self.viewer.open(paths)
+        except Exception as error:  # readers are plugins and fail in their own ways
+            self.tell(f"napari cannot open {', '.join(paths)}: {error}", "error")
 
     def _add_example_words(self) -> None:
         self.editor.add(example_words(self.controller.image))
@@ -401,6 +424,8 @@ class SegmentDock(DockColumn):
         self.shortcuts.close()
         self.hover.close()
         self.exploration.close()
+        for model in (self.suggesting, self.here, self.competing):
+            model.close()
         self.input_panel.close_panel()
         self.controller.close()
         self.session.close()

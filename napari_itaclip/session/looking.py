@@ -61,10 +61,16 @@ class ShownPlanes:
     ----------
     most : int
         How many are kept.
+
+    Attributes
+    ----------
+    pinned : (Target, Plane) or None
+        The plane in view, whose result is never dropped for others'.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.pinned: tuple[Target, Plane] | None = None
         self._known: OrderedDict[tuple[int, Plane], Shown] = OrderedDict()
 
     def get(self, target: Target, plane: Plane) -> Shown | None:
@@ -76,8 +82,15 @@ class ShownPlanes:
         at = id(shown.outcome.target), shown.outcome.plane
         self._known[at] = shown
         self._known.move_to_end(at)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+        pinned = None if self.pinned is None else (id(self.pinned[0]), self.pinned[1])
+        for old in [each for each in self._known if each not in (at, pinned)]:
+            if len(self._known) <= self._most:
+                break
+            del self._known[old]
+
+    def of(self, target: Target) -> tuple[Shown, ...]:
+        """Return everything that is kept of an image."""
+        return tuple(shown for at, shown in self._known.items() if at[0] == id(target))
 
     def forget(self, target: Target) -> None:
         """Drop everything of an image."""

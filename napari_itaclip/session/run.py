@@ -15,6 +15,7 @@ from napari_itaclip.session.labelling import (
     label_coarsely,
     label_planes,
 )
+from napari_itaclip.session.looking import Shown
 from napari_itaclip.session.outcome import Outcome, Progress
 from napari_itaclip.session.pictures import Picture
 from napari_itaclip.session.settings import SessionSettings
@@ -66,6 +67,8 @@ class Run:
         Pictures whose features are complete (the owner's).
     before : (Vocabulary or None, int or None)
         Vocabulary and lineage of the labels before the run.
+    shown_before : tuple of Shown
+        Results that were known before the run.
     """
 
     target: Target
@@ -78,6 +81,7 @@ class Run:
     coarse: dict[Picture, ImageFeatures] = field(default_factory=dict)
     complete: dict[Picture, Patch] = field(default_factory=dict)
     before: tuple[Vocabulary | None, int | None] = (None, None)
+    shown_before: tuple[Shown, ...] = ()
 
     def __post_init__(self) -> None:
         """Remember what the labels were made with."""

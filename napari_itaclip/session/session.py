@@ -117,7 +117,8 @@ class Session:
         self._asked: tuple[Hashable, float] | None = None
         self.edit_ms: float | None = None
         editor.changed.connect(self._on_words_changed)
-        editor.display_changed.connect(self._restyle)
+        self._locked = editor.locked
+        editor.display_changed.connect(self._on_display_changed)
 
     def warm_up(self) -> None:
         """Load the libraries that the network needs, in the worker's thread, before they are.
@@ -136,14 +137,14 @@ class Session:
 
     def change_settings(self, settings: SessionSettings) -> None:
         """Use other settings: at once where the network is not concerned, else at the next run."""
-        effect = effect_of_change(self._settings, settings)
-        self._settings = settings
+        before, self._settings = self._settings, settings
+        effect = effect_of_change(before, settings)
         self.store.budget = settings.memory_budget_mb * MEGABYTE
         self.settings_changed.emit(settings)
         if self._run is None and effect >= Effect.FEATURES and self._active is not None:
             if self._active.patches:
                 self._say("Press Segment to use the new settings.")
-        elif effect is Effect.LABELS and settings.live:
+        elif settings.live and (effect is Effect.LABELS or not before.live):
             self.relabel()
 
     @property
@@ -159,13 +160,17 @@ class Session:
     def activate(self, target: Target | None, plane: Plane | None) -> None:
         """Say which image and plane a person is looking at; edits concern these first."""
         changed = target is not self._active
+        moved = plane != self._plane
         self._active, self._plane = target, plane
+        self._shown.pinned = None if target is None or plane is None else (target, plane)
         self.store.pin(self._pinned())
         if target is None:
             self._worker.withdraw("labels")
         elif changed and target.patches:
             self._restyle()
             self._follow(target)
+        elif moved and plane is not None and self._lacks_readouts(target, plane):
+            self.relabel(only=plane)
 
     def segment(self, target: Target, pictures: Sequence[Picture]) -> None:
         """Encode pictures where they are not known yet, and label them.
@@ -189,6 +194,7 @@ class Session:
         run = Run(
             target, tuple(pictures), settings, self._usable_segmenter(), known, words, self._load
         )
+        run.shown_before = self._shown.of(target)
         self._run = run
         self._worker.withdraw("labels")
         report = RunReport(
@@ -211,8 +217,25 @@ class Session:
         """Stop the run; the labels become what they were before it."""
         self._worker.cancel()
 
-    def relabel(self, *, step: Hashable | None = None) -> None:
-        """Label the image in view again from its features; nothing happens before its first run."""
+    def _lacks_readouts(self, target: Target, plane: Plane) -> bool:
+        """Say whether a labelled plane's result was dropped, and the table is still its own."""
+        return (
+            self._run is None
+            and bool(target.of_plane(plane))
+            and target.vocabulary == self.editor.vocabulary
+            and self.shown(target, plane) is None
+        )
+
+    def relabel(self, *, step: Hashable | None = None, only: Plane | None = None) -> None:
+        """Label the image in view again from its features; nothing happens before its first run.
+
+        Parameters
+        ----------
+        step : hashable, optional
+            The undo step that the labels belong to; one of its own if not given.
+        only : Plane, optional
+            Just this plane; all of them if not given.
+        """
         target = self._active
         step = ("relabel", next(self._steps)) if step is None else step
         words = self._words(step)
@@ -221,6 +244,7 @@ class Session:
         if self._run is not None:
             self._run.words = replace(words, step=self._run.words.step)
         planes = self._known_planes(target)
+        planes = tuple(each for each in planes if only in (None, each.plane))
         if not planes:
             return
         if self._run is not None and self._run.target is target:
@@ -284,7 +308,7 @@ class Session:
     def close(self) -> bool:
         """Stop everything; returns whether the worker's thread has ended."""
         self.editor.changed.disconnect(self._on_words_changed, missing_ok=True)
-        self.editor.display_changed.disconnect(self._restyle, missing_ok=True)
+        self.editor.display_changed.disconnect(self._on_display_changed, missing_ok=True)
         ended = self._worker.close()
         self._run = self._active = self._plane = None
         self._shown.clear()
@@ -300,6 +324,12 @@ class Session:
         elif self._run is not None:
             words = self._words(self._run.words.step)
             self._run.words = words or self._run.words
+
+    def _on_display_changed(self) -> None:
+        self._restyle()
+        freed, self._locked = self._locked - self.editor.locked, self.editor.locked
+        if freed and self.settings.live:
+            self.relabel()
 
     def _follow(self, target: Target) -> None:
         """Bring labels up to date that were made with other words of the same table."""
@@ -389,13 +419,11 @@ class Session:
         reverted = target.labels.revert(run.words.step)
         target.vocabulary, target.lineage = run.before
         self._shown.forget(target)
-        if target is not self._active or not target.patches:
-            return
-        if not reverted:
+        for shown in run.shown_before:
+            self._shown.put(shown)
+        if not reverted and target is self._active:
             # Strokes lie on top of the run's labels: around them, label as before.
             self.relabel(step=run.words.step)
-        elif self.settings.live:
-            self.relabel()  # the labels are there again; the read-outs have to be made
 
     def _show(
         self,
@@ -452,10 +480,13 @@ class Session:
         coarse = self._run.coarse if self._run is not None and running else {}
         model = self.segmenter.model.identity
         planes = known_planes(target, self._plane, self.store, model, coarse)
-        if target.patches and not planes and not running:
+        lost = len(target.planes(None)) - len(planes)
+        if lost > 0 and not running:
+            what = "What was computed" if not planes else f"What was computed for {lost} slices"
             self._say(
-                f"What was computed for {target.name} is no longer in memory or belongs to another "
-                "model. Press Segment to compute it again."
+                f"{what} of {target.name} is no longer in memory, or belongs to another model, and "
+                "does not follow. Press Segment to compute it again.",
+                "warning",
             )
         return planes
 

@@ -49,6 +49,23 @@ class VocabularyEditor(VocabularyDocument):
             self.noticed.emit(addition.notice)
         return addition.added
 
+    def add_prompts(self, prompts: Iterable[ClassPrompt]) -> None:
+        """Add classes as they are, in one step; ids and colours they have are not kept.
+
+        Raises
+        ------
+        VocabularyError
+            When a word is in the table already.
+        """
+        added = [replace(prompt, id=None, color=None) for prompt in prompts]
+        what = f"add '{added[0].name}'" if len(added) == 1 else f"add {len(added)} classes"
+        with self._announced():
+            self._set_classes((*self.classes, *added), what)
+
+    def edit(self, id: int, what: str, change: Callable[[ClassPrompt], ClassPrompt]) -> None:
+        """Change a class by a function, in one step named ``what``, such as "texts of"."""
+        self._change(id, what, change)
+
     def rename(self, id: int, name: str) -> None:
         """Give a class another name; ``"name, synonym"`` adds synonyms."""
         self._change(id, "rename", lambda prompt: class_edits.rename(prompt, name))

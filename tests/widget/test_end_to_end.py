@@ -14,10 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 
+from napari_itaclip._widget.layers.image_input import Scope
 from napari_itaclip.evaluation.confusion import confusion_matrix, intersection_over_union
 from napari_itaclip.sample_data import sample_image, sample_labels, sample_words
 from napari_itaclip.segmentation.image import PreparedImage, prepare_image
 from napari_itaclip.session.outcome import Stage
+from napari_itaclip.session.session import SHOWN_PLANES
 from napari_itaclip.vocabulary.classes import Vocabulary
 from tests.widget.person import Person
 
@@ -493,3 +495,40 @@ def test_strokes_follow_their_class_into_another_vocabulary(person: Person, scen
     assert len(kept) == 1
     assert not kept & {1, 2}
     assert "grass" in list(person.layer.features["class"])
+
+
+def test_keys_of_the_dock_work_while_classes_are_typed(person: Person, scene: Scene) -> None:
+    """Ctrl+Enter adds what stands in the line and segments; Enter alone only adds."""
+    person.viewer.add_image(scene, name="scene", rgb=True)
+    person.dock.window().show()
+    line = person.dock.vocabulary_view.add_line
+    line.setFocus()
+    person.qtbot.keyClicks(line, "sky, grass")
+    person.qtbot.keyClick(line, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    person.qtbot.waitUntil(lambda: person.dock.session.busy, timeout=5_000)
+    person.wait()
+    assert person.labels.any()
+
+
+def test_every_slice_of_a_long_stack_can_be_explored(person: Person, scene: Scene) -> None:
+    stack = np.stack([scene[:64, :64]] * (SHOWN_PLANES + 3))
+    person.viewer.add_image(stack, name="stack", rgb=True)
+    person.type_classes("sky, cloud")
+    dock = person.dock
+    dock.input_panel.set_scope(Scope.ALL_SLICES)
+    person.segment()
+    for place in (0, SHOWN_PLANES + 2, 1):
+        person.viewer.dims.set_point(0, place)
+        person.wait()
+        assert dock.exploration.ready, place
+
+
+def test_another_image_in_the_same_layer_is_noticed(person: Person, scene: Scene) -> None:
+    image = person.viewer.add_image(scene, name="scene", rgb=True)
+    person.type_classes("sky, grass")
+    person.segment()
+    image.data = scene[::-1].copy()
+    assert "other pixels" in (person.dock.status_line.message or "")
+    before = person.labels
+    person.segment()
+    assert (person.labels != before).any()

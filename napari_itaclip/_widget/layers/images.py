@@ -52,6 +52,8 @@ class Images:
         A person painted, undid or reset something.
     labels_removed : Signal(ImageEntry)
         The labels layer was deleted.
+    replaced : Signal(ImageEntry)
+        The image has got other pixels: its labels do not follow the table until the next run.
     class_selected : Signal(ImageEntry, int)
         A person chose a label to paint with.
     """
@@ -59,6 +61,7 @@ class Images:
     dropped = Signal(ImageEntry)
     edited = Signal(ImageEntry)
     labels_removed = Signal(ImageEntry)
+    replaced = Signal(ImageEntry)
     class_selected = Signal(ImageEntry, int)
 
     def __init__(self, viewer: Any) -> None:
@@ -114,7 +117,10 @@ class Images:
         image = event.source
         for entry in self._entries.values():
             if entry.image() is image:
+                known = bool(entry.target.patches)
                 entry.target.patches.clear()
+                if known:
+                    self.replaced.emit(entry)
 
     def _drop(self, key: tuple[int, int]) -> None:
         entry = self._entries.pop(key)

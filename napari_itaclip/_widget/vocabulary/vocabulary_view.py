@@ -13,6 +13,7 @@ from napari_itaclip._widget.parts.follow import follow
 from napari_itaclip._widget.parts.form import make_icon_button
 from napari_itaclip._widget.parts.icons import draw_icon, follow_theme
 from napari_itaclip._widget.vocabulary.class_detail import ClassDetail
+from napari_itaclip._widget.vocabulary.pack_menu import PackMenu, make_pack_button
 from napari_itaclip._widget.vocabulary.vocabulary_grid import VocabularyGrid
 from napari_itaclip._widget.vocabulary.vocabulary_menu import VocabularyMenu
 from napari_itaclip._widget.vocabulary.word_line import WordLine
@@ -58,6 +59,7 @@ class VocabularyView(QWidget):  # type: ignore[misc, unused-ignore]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        self.packs = PackMenu(editor, self)
         layout.addLayout(self._header())
         layout.addWidget(self.table, 1)
         layout.addWidget(self.add_line)
@@ -66,8 +68,9 @@ class VocabularyView(QWidget):  # type: ignore[misc, unused-ignore]
         self.add_line.committed.connect(self._add)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._context_menu)
-        for part in (self.table, self.menu, self.detail):
+        for part in (self.table, self.menu, self.packs, self.detail):
             part.failed.connect(self.failed)
+        self.packs.noticed.connect(self.noticed)
         self.menu.noticed.connect(self.noticed)
         follow(self, editor.noticed, self._notice)
         for signal in (editor.changed, editor.document_changed):
@@ -135,6 +138,7 @@ class VocabularyView(QWidget):  # type: ignore[misc, unused-ignore]
         header = QHBoxLayout()
         header.setSpacing(2)
         header.addWidget(self.title, 1)
+        header.addWidget(make_pack_button(self.packs))
         for button in (self.undo_button, self.redo_button, self.menu_button):
             header.addWidget(button)
         return header

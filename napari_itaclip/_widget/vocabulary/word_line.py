@@ -45,14 +45,16 @@ class WordLine(QLineEdit):  # type: ignore[misc, unused-ignore]
 
     def event(self, event: QEvent) -> bool:
         """Claim Enter and Esc before shortcuts of the window take them."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() in _KEYS:
+        if event.type() == QEvent.Type.ShortcutOverride and _is_ours(event):
             event.accept()
             return True
         return bool(super().event(event))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Hand over, give up, or type."""
-        if event.key() == Qt.Key.Key_Escape:
+        if event.key() in _KEYS and not _is_ours(event):
+            event.ignore()  # Ctrl+Enter and Shift+Esc belong to the dock
+        elif event.key() == Qt.Key.Key_Escape:
             self.clear()
             self._send("")
         elif event.key() in _KEYS:
@@ -76,6 +78,12 @@ class WordLine(QLineEdit):  # type: ignore[misc, unused-ignore]
             self.committed.emit(text)
         else:
             self.cancelled.emit()
+
+
+def _is_ours(event: QKeyEvent) -> bool:
+    """Say whether a key is Enter or Esc alone; the keypad's Enter counts as well."""
+    alone = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    return event.key() in _KEYS and alone == Qt.KeyboardModifier.NoModifier
 
 
 def _several_lines() -> bool:
