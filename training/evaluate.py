@@ -22,6 +22,7 @@ from napari_itaclip.evaluation.confusion import confusion_matrix, intersection_o
 from napari_itaclip.segmentation.segmenter import Segmenter
 from napari_itaclip.segmentation.settings import Preset, RefineSettings, get_preset
 from napari_itaclip.vocabulary.classes import ClassPrompt, Vocabulary
+from napari_itaclip.vocabulary.templates import DEFAULT_TEMPLATES
 from training.lexicon import load_lexicon
 from training.pool import HELD_OUT
 from training.scenes import WORLDS, draw_scene
@@ -56,6 +57,7 @@ class Variant:
     name: str
     preset: Preset
     auxiliary: bool = False
+    templates: str = DEFAULT_TEMPLATES
 
 
 def first_seed(seed: int) -> int:
@@ -72,6 +74,11 @@ def world_vocabulary(world: str, *, auxiliary: bool = False) -> Vocabulary:
             for word in WORLDS[world].words
         ]
     )
+
+
+def replace_templates(vocabulary: Vocabulary, templates: str) -> Vocabulary:
+    """Return the same classes with other sentences around their words."""
+    return Vocabulary(vocabulary.classes, alpha=vocabulary.alpha, templates=templates)
 
 
 def evaluate(
@@ -99,7 +106,7 @@ def evaluate(
                 settings = variant.preset.encode
                 if settings not in features:
                     features[settings] = segmenter.encode(scene.image, settings)
-                vocabulary = vocabularies[variant.auxiliary]
+                vocabulary = replace_templates(vocabularies[variant.auxiliary], variant.templates)
                 result = segmenter.segment(features[settings], vocabulary, variant.preset)
                 counts[variant.name] += confusion_matrix(
                     truth, _positions(vocabulary)[result.labels], len(words)
@@ -151,6 +158,9 @@ def main(
     model: Annotated[str, typer.Option(help="Model by name, or a checkpoint file.")] = "demo",
     preset: Annotated[str, typer.Option(help="draft, balanced or paper.")] = "balanced",
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
+    templates: Annotated[
+        str, typer.Option(help="Template set around the words.")
+    ] = DEFAULT_TEMPLATES,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare recipes and ingredients.")
     ] = False,
@@ -159,7 +169,9 @@ def main(
     """Measure a model on held-out scenes."""
     torch.manual_seed(0)
     segmenter = Segmenter.from_pretrained(model, device="cpu", precision=precision)
-    variants = comparison() if compare else [Variant(preset, get_preset(preset))]
+    variants = (
+        comparison() if compare else [Variant(preset, get_preset(preset), templates=templates)]
+    )
     results = evaluate(segmenter, variants, seed, scenes)
     if compare:
         print(f"{'':<34}" + "".join(f"{world:>12}" for world in WORLDS) + f"{'all':>8}")

@@ -53,7 +53,10 @@ def segment(
         ),
     ] = None,
     vocabulary: Annotated[
-        Path | None, typer.Option("--vocabulary", "-v", help="Vocabulary file (YAML).")
+        Path | None,
+        typer.Option(
+            "--vocabulary", "-v", help="Vocabulary file (YAML, a list, COCO, CVAT, Label Studio)."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model by name; see `napari-itaclip models`.")

@@ -137,6 +137,11 @@ class VocabularyDocument:
         return self._content.alpha
 
     @property
+    def templates(self) -> Templates:
+        """The sentences that words are put into: the name of a set, or sentences."""
+        return self._content.templates
+
+    @property
     def lineage(self) -> int:
         """Changes when another vocabulary takes the place of this one."""
         return self._document.lineage

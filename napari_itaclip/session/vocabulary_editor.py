@@ -10,6 +10,7 @@ from napari_itaclip.session import class_edits
 from napari_itaclip.session.vocabulary_document import VocabularyDocument
 from napari_itaclip.vocabulary.classes import Vocabulary
 from napari_itaclip.vocabulary.prompts import AuxiliaryText, ClassPrompt
+from napari_itaclip.vocabulary.templates import validate_templates
 
 
 class VocabularyEditor(VocabularyDocument):
@@ -123,6 +124,18 @@ class VocabularyEditor(VocabularyDocument):
                 replace(self._content, classes=classes, alpha=prompt.alpha),
                 f"weight of '{prompt.name}' for all",
             )
+
+    def set_templates(self, templates: str | Iterable[str]) -> None:
+        """Set the sentences that words are put into: the name of a set, or sentences with {}.
+
+        Raises
+        ------
+        VocabularyError
+            For an unknown set or a sentence without exactly one ``{}``.
+        """
+        checked = validate_templates(templates)
+        with self._announced():
+            self._set_content(replace(self._content, templates=checked), "templates")
 
     def set_color(self, id: int, color: str, *, merge: Hashable | None = None) -> None:
         """Set a class's colour, as ``"#rrggbb"``; ``merge`` as for `set_alpha`."""

@@ -387,3 +387,20 @@ def test_an_editor_outlives_its_view(qtbot: QtBot, editor: VocabularyEditor) -> 
     editor.add("car")
     editor.select(1)
     editor.set_hidden(1, True)
+
+
+def test_templates_are_chosen_in_the_menu(qtbot: QtBot) -> None:
+    editor = VocabularyEditor()
+    view = VocabularyView(editor)
+    qtbot.addWidget(view)
+    editor.add("road, tree")
+    chosen = {action.text(): action for action in view.menu.templates.actions()}
+    assert chosen["imagenet-80"].isChecked()
+    chosen["imagenet-7"].trigger()
+    assert editor.vocabulary is not None
+    assert editor.vocabulary.templates == "imagenet-7"
+    assert chosen["imagenet-7"].isChecked()
+    assert all(action.toolTip() for action in chosen.values())
+    editor.undo()
+    view.menu.refresh()
+    assert chosen["imagenet-80"].isChecked()

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
 from napari_itaclip._widget.vocabulary.vocabulary_grid import VocabularyGrid
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.vocabulary_editor import VocabularyEditor
+from napari_itaclip.vocabulary.templates import TEMPLATE_SETS
 
 FILES = "Vocabulary (*.yaml *.yml *.json);;All files (*)"
 
@@ -73,6 +74,7 @@ class VocabularyMenu(QMenu):  # type: ignore[misc, unused-ignore]
                 action.setObjectName(entry.name)
                 action.triggered.connect(lambda _=False, entry=entry: self._run(entry))
             self.addSeparator()
+        self._make_templates()
         self.aboutToShow.connect(self.refresh)
         self.refresh()
 
@@ -84,6 +86,29 @@ class VocabularyMenu(QMenu):  # type: ignore[misc, unused-ignore]
                 reason = entry.why_not()
                 action.setEnabled(reason is None)
                 action.setToolTip(reason or entry.tooltip)
+        for action in self.templates.actions():
+            action.setChecked(action.text() == self._editor.templates)
+
+    # ---- templates ----------------------------------------------------------------------------
+
+    def _make_templates(self) -> None:
+        self.templates = self.addMenu("Templates")
+        self.templates.setObjectName("templates_menu")
+        self.templates.setToolTipsVisible(True)
+        self.templates.menuAction().setToolTip(
+            "Sentences that every word is put into. Sentences of your own go into the "
+            "vocabulary's file."
+        )
+        for name in TEMPLATE_SETS:
+            action = self.templates.addAction(name)
+            action.setObjectName(f"templates_{name}")
+            action.setCheckable(True)
+            action.setToolTip(_template_tip(name))
+            action.triggered.connect(lambda _=False, name=name: self._choose_templates(name))
+
+    def _choose_templates(self, name: str) -> None:
+        self._editor.set_templates(name)
+        self.refresh()
 
     # ---- files --------------------------------------------------------------------------------
 
@@ -213,3 +238,13 @@ class VocabularyMenu(QMenu):  # type: ignore[misc, unused-ignore]
 
     def _isolate(self) -> None:
         self._editor.isolate(self._grid.chosen_ids()[0])
+
+
+def _template_tip(name: str) -> str:
+    """Return what a set of templates says, such as "7 sentences: itap of a {}. …"."""
+    sentences = TEMPLATE_SETS[name]
+    if not sentences:
+        return "The 80 sentences of the CLIP paper for ImageNet"
+    if len(sentences) == 1:
+        return sentences[0]
+    return f"{len(sentences)} sentences: {sentences[0]} …"
