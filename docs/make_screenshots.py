@@ -145,14 +145,14 @@ def _compress(source: Path, target: Path) -> None:
 
 
 def empty() -> None:
-    """What a person sees first."""
+    """Take what a person sees first."""
     stage = Stage()
     stage.take("dock-empty")
     stage.close()
 
 
 def result(name: str = "dock-result") -> None:
-    """A result in the dark theme."""
+    """Take a result in the dark theme."""
     stage = Stage()
     stage.scene()
     stage.segment()
@@ -161,7 +161,7 @@ def result(name: str = "dock-result") -> None:
 
 
 def light() -> None:
-    """A heat map and the read-outs in the light theme."""
+    """Take a heat map and the read-outs in the light theme."""
     stage = Stage("light")
     stage.scene("aerial")
     stage.segment()
@@ -186,7 +186,7 @@ def _middle(stage: Stage) -> Any:
 
 
 def compare() -> None:
-    """Two vocabularies side by side."""
+    """Take two vocabularies side by side."""
     stage = Stage()
     stage.scene("everyday", "sky, grass, house, car, sand")
     stage.segment()
@@ -201,7 +201,7 @@ def compare() -> None:
 
 
 def running() -> None:
-    """Progress while an image is encoded."""
+    """Take the progress while an image is encoded."""
     stage = Stage()
     stage.scene("microscopy")
     stage.settings(stride=16)
@@ -223,7 +223,7 @@ def running() -> None:
 
 
 def narrow() -> None:
-    """Long names in a dock of 300 pixels, with an error."""
+    """Take long names in a dock of 300 pixels, with an error."""
     stage = Stage(dock_width=300)
     stage.scene("driving", "; ".join(LONG_NAMES))
     stage.segment()
@@ -234,7 +234,7 @@ def narrow() -> None:
 
 
 def many() -> None:
-    """Forty classes in the light theme."""
+    """Take forty classes in the light theme."""
     stage = Stage("light", dock_width=300)
     words = "\n".join(f"class number {number + 1}" for number in range(MANY))
     stage.scene("microscopy", words)
@@ -244,7 +244,7 @@ def many() -> None:
 
 
 def settings() -> None:
-    """Settings and help, unfolded."""
+    """Take settings and help, unfolded."""
     from qtpy.QtWidgets import QScrollArea
 
     stage = Stage()
@@ -259,6 +259,44 @@ def settings() -> None:
     stage.close()
 
 
+def suggest() -> None:
+    """Take suggestions for a class, one of them previewed."""
+    from qtpy.QtWidgets import QAbstractButton
+
+    stage = Stage()
+    stage.scene("everyday", "sky, grass, sand, fence, brolly")
+    stage.segment()
+    stage.dock.vocabulary_view.detail.section.collapse(animate=False)
+    stage.dock.editor.select(stage.dock.editor.classes[-1].id)
+    stage.dock.suggest_section.expand()
+    stage.wait()
+    stage.dock.findChild(QAbstractButton, "suggest_button").click()
+    stage.wait(2)
+    preview = stage.dock.suggest_panel.findChildren(QAbstractButton, "suggestion_preview")
+    if preview:
+        preview[0].click()
+    stage.take("dock-suggest")
+    stage.close()
+
+
+def here() -> None:
+    """Take what of a pack is in the image."""
+    from qtpy.QtWidgets import QAbstractButton
+
+    stage = Stage("light")
+    stage.scene("aerial", "road")
+    stage.segment()
+    stage.dock.vocabulary_view.detail.section.collapse(animate=False)
+    stage.dock.here_section.expand()
+    stage.wait()
+    packs = stage.dock.here_panel.pack_box
+    packs.setCurrentIndex(packs.findData("aerial"))
+    stage.dock.findChild(QAbstractButton, "here_look").click()
+    stage.wait(2)
+    stage.take("dock-what-is-here")
+    stage.close()
+
+
 PICTURES: dict[str, Callable[[], None]] = {
     "empty": empty,
     "result": result,
@@ -268,6 +306,8 @@ PICTURES: dict[str, Callable[[], None]] = {
     "narrow": narrow,
     "many": many,
     "settings": settings,
+    "suggest": suggest,
+    "here": here,
 }
 
 

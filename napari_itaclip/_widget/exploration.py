@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_itaclip._widget.controller import Controller
+from napari_itaclip._widget.in_view import InView, in_view
 from napari_itaclip._widget.layers.explore_layers import (
     HEAT_MAP,
     UNCERTAINTY,
@@ -34,7 +34,6 @@ from napari_itaclip.annotation.review import (
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.looking import (
     Readout,
-    Shown,
     composed,
     heat_maps,
     margins,
@@ -45,16 +44,6 @@ from napari_itaclip.session.outcome import Message, Outcome, Stage
 from napari_itaclip.session.pictures import Plane, Region
 from napari_itaclip.session.session import Session
 from napari_itaclip.session.worker import Ticket
-
-
-@dataclass(frozen=True)
-class _View:
-    """What is looked at: an image's plane and the newest result there."""
-
-    image: Image
-    entry: ImageEntry
-    plane: Plane
-    shown: Shown
 
 
 class Exploration:
@@ -288,7 +277,7 @@ class Exploration:
         )
         self.compared.emit((changed, kept[0].labels.size))
 
-    def _snapshot(self, view: _View) -> LabelSnapshot:
+    def _snapshot(self, view: InView) -> LabelSnapshot:
         vocabulary = view.entry.target.vocabulary
         assert vocabulary is not None  # it was set with the first result
         return LabelSnapshot(
@@ -364,16 +353,12 @@ class Exploration:
             self._find_uncertain()
         self.state_changed.emit()
 
-    def _view(self) -> _View | None:
-        image, entry, plane = self.controller.image, self.controller.entry, self.controller.plane
-        if image is None or entry is None or plane is None or not entry.labels.alive:
-            return None
-        shown = self.session.shown(entry.target, plane)
-        return None if shown is None else _View(image, entry, plane, shown)
+    def _view(self) -> InView | None:
+        return in_view(self.session, self.controller, same_words=False)
 
     def _place(
         self,
-        view: _View,
+        view: InView,
         values: Sequence[NDArray[np.float32]],
         show: Callable[..., object],
         *names: str,
