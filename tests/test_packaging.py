@@ -57,11 +57,45 @@ for found in pkgutil.walk_packages(napari_itaclip.__path__, "napari_itaclip."):
 print(json.dumps(done))
 """
 
+# What napari does with the plugin, with the folder `sys.argv[1]` instead of the checkout
+# `sys.argv[2]`: finds it, shows its menu entry, opens the dock, closes it.
+OPEN_THE_DOCK = """
+import os, sys, threading
+site, checkout = sys.argv[1:]
+sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != checkout]
 
-def run_python(code: str, *arguments: str, cwd: Path = ROOT) -> str:
-    """Run code in a fresh interpreter and return what it printed."""
-    environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+from npe2 import PluginManager
+plugins = PluginManager.instance()
+plugins.discover()
+manifest = plugins.get_manifest("napari-itaclip")
+manifest.validate_imports()
+[entry] = manifest.contributions.menus["napari/layers/segment"]
+print("menu", entry.command)
+
+import napari, napari_itaclip
+from qtpy.QtWidgets import QApplication
+assert os.path.realpath(napari_itaclip.__file__).startswith(site), napari_itaclip.__file__
+viewer = napari.Viewer(show=False)
+frame, dock = viewer.window.add_plugin_dock_widget("napari-itaclip")
+print("dock", type(dock).__name__, dock.run_bar.run_button.text())
+viewer.window.remove_dock_widget(frame)
+QApplication.processEvents()
+_, again = viewer.window.add_plugin_dock_widget("napari-itaclip")
+print("again", again is not dock)
+viewer.close()
+QApplication.processEvents()
+print("threads", [thread.name for thread in threading.enumerate()])
+"""
+
+QT_STARTS = "from qtpy.QtWidgets import QApplication; QApplication([])"
+
+
+def start_python(
+    code: str, *arguments: str, cwd: Path = ROOT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter, with environment variables as given, to its end."""
+    environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"} | variables
+    return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=cwd,
         env=environment,
@@ -69,6 +103,11 @@ def run_python(code: str, *arguments: str, cwd: Path = ROOT) -> str:
         text=True,
         check=False,
     )
+
+
+def run_python(code: str, *arguments: str, cwd: Path = ROOT, **variables: str) -> str:
+    """Run code in a fresh interpreter and return what it printed."""
+    done = start_python(code, *arguments, cwd=cwd, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -80,10 +119,33 @@ def build(root: Path, kind: str, into: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    wheel = build(ROOT, "standard", tmp_path_factory.mktemp("wheel"))
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, "standard", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def wheel_names(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         return archive.namelist()
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Path:
+    """Return a folder with the package as pip installs it, without what it depends on."""
+    site = (tmp_path / "site").resolve()
+    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
+    command = (sys.executable, "-m", "pip", "install", *options, "--target", str(site), str(wheel))
+    subprocess.run(command, cwd=tmp_path, check=True)
+    return site
+
+
+@pytest.fixture
+def qt_platform(tmp_path: Path) -> None:
+    """Skip where Qt cannot start: it ends the whole process then."""
+    done = start_python(QT_STARTS, cwd=tmp_path)
+    if done.returncode != 0:
+        reason = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        pytest.skip(f"no Qt platform to open a window on (scripts/with-display has one): {reason}")
 
 
 @pytest.fixture
@@ -118,6 +180,27 @@ def test_npe2_finds_the_manifest(kind: str, small_project: Path, tmp_path: Path)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     assert run_python(FIND_MANIFEST, str(site), cwd=tmp_path).split() == ["napari-itaclip", "4"]
+
+
+@pytest.mark.usefixtures("qt_platform")
+def test_napari_opens_and_closes_the_dock_of_an_installed_wheel(
+    installed: Path, tmp_path: Path
+) -> None:
+    said = run_python(
+        OPEN_THE_DOCK,
+        str(installed),
+        str(ROOT.resolve()),
+        cwd=tmp_path,
+        PYTHONPATH=str(installed),
+        NAPARI_CONFIG=str(tmp_path / "settings.yaml"),
+        NAPARI_ITACLIP_CACHE=str(tmp_path / "cache"),
+    )
+    assert said.splitlines() == [
+        "menu napari-itaclip.segment",
+        "dock SegmentDock Segment",
+        "again True",
+        "threads ['MainThread']",
+    ]
 
 
 def test_installed_manifest_is_the_one_in_the_sources() -> None:
