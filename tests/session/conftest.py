@@ -19,6 +19,7 @@ from napari_itaclip.session.settings import SessionSettings
 from napari_itaclip.session.target import Target
 from napari_itaclip.session.vocabulary_editor import VocabularyEditor
 from napari_itaclip.vocabulary.classes import Vocabulary
+from tests.quick import QUICK
 from tests.session.pump import Pump
 
 PLANE = Plane((None, None))
@@ -65,11 +66,10 @@ class ArrayLabels:
 class Bench:
     """A session with everything it says written down."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, settings: SessionSettings = QUICK) -> None:
         self.pump = Pump()
         self.editor = VocabularyEditor()
-        chosen = SessionSettings(model="demo", device="cpu", precision="float32", **settings)
-        self.session = Session(self.editor, chosen, self.pump.post)
+        self.session = Session(self.editor, settings, self.pump.post)
         self.outcomes: list[Outcome] = []
         self.messages: list[Message] = []
         self.progress: list[Progress | None] = []

@@ -18,12 +18,14 @@ from napari_itaclip.segmentation.segmenter import Segmenter
 from napari_itaclip.session.outcome import Stage
 from napari_itaclip.session.pictures import Picture, Region
 from napari_itaclip.session.worker import Ticket
+from tests.quick import BALANCED
 from tests.session.conftest import PLANE, Bench, labels_of, picture_of
 
 Scene = NDArray[np.uint8]
 
 
 def test_a_run_goes_from_coarse_to_final_and_equals_the_engine(bench: Bench, scene: Scene) -> None:
+    bench.session.change_settings(BALANCED)
     target, picture = bench.target(scene)
     bench.editor.add("sky, tree, house, grass, person, car")
     bench.session.segment(target, [picture])
@@ -361,6 +363,7 @@ def test_settings_after_the_network_act_at_once_and_others_at_the_next_run(
 
 
 def test_the_labels_are_good(bench: Bench) -> None:
+    bench.session.change_settings(BALANCED)
     target, picture = bench.target(sample_image("aerial"), "aerial")
     bench.editor.add("\n".join(sample_words("aerial")))
     bench.session.segment(target, [picture])

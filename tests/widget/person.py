@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot  # type: ignore[import-untyped, unused-ignore]
 from qtpy.QtCore import Qt
 
 from napari_itaclip._widget.dock import SegmentDock
-from napari_itaclip.session.settings import SessionSettings
+from tests.quick import QUICK
 from tests.widget.brush import drag
 
 
@@ -20,8 +20,7 @@ class Person:
     def __init__(self, viewer: Any, qtbot: QtBot) -> None:
         self.viewer = viewer
         self.qtbot = qtbot
-        settings = SessionSettings(model="demo", device="cpu", precision="float32")
-        self.dock = SegmentDock(viewer, settings=settings)
+        self.dock = SegmentDock(viewer, settings=QUICK)
         viewer.window.add_dock_widget(self.dock, name="ITACLIP")
 
     def type_classes(self, text: str) -> None:

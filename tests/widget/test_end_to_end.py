@@ -21,6 +21,7 @@ from napari_itaclip.segmentation.image import PreparedImage, prepare_image
 from napari_itaclip.session.outcome import Stage
 from napari_itaclip.session.session import SHOWN_PLANES
 from napari_itaclip.vocabulary.classes import Vocabulary
+from tests.quick import BALANCED
 from tests.widget.person import Person
 
 Scene = NDArray[np.uint8]
@@ -53,6 +54,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 def test_from_nothing_to_good_labels(person: Person) -> None:
     """Type words, press Segment, and the labels match the ground truth."""
     dock = person.dock
+    dock.session.change_settings(BALANCED)
     assert dock.empty_state.isVisibleTo(dock)
     person.viewer.add_image(sample_image("aerial"), name="aerial", rgb=True)
     person.type_classes(", ".join(sample_words("aerial")))
@@ -71,6 +73,7 @@ def test_from_nothing_to_good_labels(person: Person) -> None:
 
 def test_the_demo_button_leads_to_a_result(person: Person) -> None:
     dock = person.dock
+    dock.session.change_settings(BALANCED)
     person.qtbot.mouseClick(dock.empty_state.demo_button, Qt.MouseButton.LeftButton)
     person.segment()
     assert len(np.unique(person.labels)) > 5
@@ -114,7 +117,8 @@ def test_strokes_survive_reruns_edits_and_presets_pixel_for_pixel(
     person.wait()
     assert (person.labels[mine] == grass).all()
     assert (person.labels != painted).any()
-    person.dock.run_bar.preset_box.setCurrentIndex(person.dock.run_bar.preset_box.findData("draft"))
+    presets = person.dock.run_bar.preset_box
+    presets.setCurrentIndex(presets.findData("balanced"))
     person.segment()
     assert (person.labels[mine] == grass).all()
     assert "px kept" in person.dock.edits_bar.label.text()
@@ -207,6 +211,7 @@ def test_deleting_the_labels_during_a_run_drops_the_result(person: Person, scene
     dock.session.labelled.connect(lambda outcome: stages.append(outcome.stage))
     person.press_segment()
     person.qtbot.waitUntil(lambda: bool(stages), timeout=30_000)
+    assert dock.session.busy
     person.viewer.layers.remove(person.layer)
     person.wait()
     assert [layer.name for layer in person.viewer.layers] == ["scene"]
