@@ -29,3 +29,11 @@ class UnknownModelError(CheckpointError):
 
 class OutputError(ItaclipError, OSError):
     """A result cannot be written."""
+
+
+class FormatError(ItaclipError, ValueError):
+    """Annotation files cannot be read, or labels cannot be put into them."""
+
+
+class MissingExtraError(ItaclipError, ImportError):
+    """An optional part of the package is not installed."""

@@ -1,0 +1,1 @@
+"""Annotation files ⇄ labels: one module for each format, behind one registry."""
