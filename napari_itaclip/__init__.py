@@ -18,6 +18,8 @@ _HOME_OF = {
     "Segmentation": "segmentation.segmenter",
     "Segmenter": "segmentation.segmenter",
     "ItaclipError": "errors",
+    "export_labels": "formats.export",
+    "import_labels": "formats.export",
 }
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     "Segmenter",
     "Vocabulary",
     "__version__",
+    "export_labels",
+    "import_labels",
 ]
 
 if TYPE_CHECKING:
     from napari_itaclip.errors import ItaclipError
+    from napari_itaclip.formats.export import export_labels, import_labels
     from napari_itaclip.segmentation.features import ImageFeatures
     from napari_itaclip.segmentation.segmenter import Segmentation, Segmenter
     from napari_itaclip.vocabulary.classes import AuxiliaryText, ClassPrompt, Vocabulary
