@@ -15,7 +15,7 @@ demo: ## Set up and segment the sample image: label map, overlay and legend
 
 test: ## Set up and run the tests (ARGS="-k name" passes arguments to pytest)
 	@scripts/setup --display test
-	@scripts/with-display $(BIN)/python -m pytest $(ARGS)
+	@scripts/with-display $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: ## Check style, formatting and types
 	@scripts/setup dev

@@ -45,6 +45,7 @@ def quick_run(file: Path, only: str) -> tuple[dict[str, Any], str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(file.read_text())

@@ -84,6 +84,9 @@ _, again = viewer.window.add_plugin_dock_widget("napari-itaclip")
 print("again", again is not dock)
 viewer.close()
 QApplication.processEvents()
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join(120)  # it may be loading torch, which takes long on a busy computer
 print("threads", [thread.name for thread in threading.enumerate()])
 """
 
@@ -102,6 +105,7 @@ def start_python(
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
 
 

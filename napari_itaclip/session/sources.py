@@ -6,7 +6,6 @@ that hangs delays neither the packs nor the labels.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -179,8 +178,7 @@ class Sources:
         self.stop()
         self._closed = True
         self._local.close()
-        # Waits for the thread; a blocked connection is not to hold up the window meanwhile.
-        threading.Thread(target=self._remote.close, name="itaclip-close", daemon=True).start()
+        self._remote.close(wait=False)
 
     def _ask_one(self, provider: Provider, question: Question) -> None:
         worker = self._remote if provider.needs_network else self._local

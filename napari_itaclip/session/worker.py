@@ -169,14 +169,19 @@ class Worker:
         with self._wake:
             self._drop(kind)
 
-    def close(self) -> bool:
-        """Stop everything and wait for the thread; nothing is posted any more.
+    def close(self, *, wait: bool = True) -> bool:
+        """Stop everything; nothing is posted any more.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait for the thread, a few seconds at most.
 
         Returns
         -------
         bool
-            Whether the thread has ended. It may not have when a connection is blocked; then it
-            ends by itself, and silently, as soon as that returns.
+            Whether the thread has ended. It may not have when a connection is blocked or it was not
+            waited for; then it ends by itself, and silently, as soon as that returns.
         """
         with self._wake:
             self._closed = True
@@ -188,7 +193,8 @@ class Worker:
             thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
-        thread.join(_JOIN_SECONDS)
+        if wait:
+            thread.join(_JOIN_SECONDS)
         return not thread.is_alive()
 
     def _drop(self, kind: str) -> None:

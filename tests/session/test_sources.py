@@ -90,3 +90,11 @@ def test_closing_does_not_wait_for_a_server(desk: Desk) -> None:
     desk.sources.close()
     assert time.monotonic() - start < 1
     assert desk.answers == []
+
+
+def test_closing_starts_no_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends "soon" may still be there when the program looks, or is ending."""
+    started: list[str] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda self: started.append(self.name))
+    desk.sources.close()
+    assert started == []

@@ -162,7 +162,7 @@ def test_two_jobs_at_once_are_refused(pump: Pump) -> None:
 
 
 def test_nothing_is_told_after_closing_and_no_thread_is_left(pump: Pump) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     worker, log = Worker(pump.post), Log()
     running = threading.Event()
 
@@ -182,11 +182,29 @@ def test_nothing_is_told_after_closing_and_no_thread_is_left(pump: Pump) -> None
     pump.run()
     assert log.lines == ["closed"]
     assert log.endings == []
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     worker.request("labels", lambda ticket: log.lines.append("never"), log.end)
     with pytest.raises(RuntimeError, match="closed"):
         worker.start(steps, log.end)
     assert worker.close()
+
+
+def test_closing_need_not_wait_for_work_that_cannot_be_stopped(pump: Pump) -> None:
+    worker, log = Worker(pump.post), Log()
+    started, go_on = threading.Event(), threading.Event()
+
+    def blocked(ticket: Ticket) -> None:
+        started.set()
+        assert go_on.wait(30)
+        raise ValueError("told to nobody")
+
+    worker.request("server", blocked, log.end)
+    assert started.wait(30)
+    assert not worker.close(wait=False)
+    go_on.set()
+    assert worker.close()
+    pump.run()
+    assert log.endings == []
 
 
 def test_the_thread_is_prepared_once(pump: Pump) -> None:

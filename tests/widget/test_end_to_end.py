@@ -263,7 +263,9 @@ def test_closing_the_viewer_during_a_run_leaves_nothing_behind(
     person.qtbot.waitUntil(
         lambda: "itaclip" not in [thread.name for thread in threading.enumerate()], timeout=15_000
     )
-    assert [str(record.message) for record in qtlog.records] == []
+    said = [str(record.message) for record in qtlog.records]
+    # What a platform without a screen cannot do, it says when a window is made.
+    assert [line for line in said if "not support" not in line] == []
     assert "Traceback" not in capfd.readouterr().err
 
 
