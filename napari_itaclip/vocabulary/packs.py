@@ -4,8 +4,8 @@ A pack is an ordinary vocabulary file in the folder ``packs``. What tells it apa
 key ``about``: ``title``, ``description``, ``licence`` and ``experimental``. The key ``classes``
 comes last, so that a list of packs can be shown from the heads of the files alone.
 
-All words and definitions were written for this package. A definition says how the thing looks,
-begins with an article and has no full stop: it is put into templates like a word is.
+All definitions were written for this package; only ``ade20k`` has none. A definition says how the
+thing looks, begins with an article and has no full stop: it is put into templates like a word is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,17 @@ from napari_itaclip.vocabulary.files import loads_vocabulary
 
 __all__ = ["BENCHMARKS", "PACKS", "PackInfo", "load_pack", "pack_names", "pack_source"]
 
-BENCHMARKS: tuple[str, ...] = ("voc21", "context60", "coco_object", "coco_stuff", "cityscapes")
-"""The packs with the words of the published benchmarks; presets of the same names go with them."""
+BENCHMARKS: tuple[str, ...] = (
+    "voc21",
+    "context60",
+    "coco_object",
+    "coco_stuff",
+    "cityscapes",
+    "ade20k",
+)
+"""The packs with the words of the published benchmarks; presets of the same names go with them.
+
+ITACLIP published words for all but ADE20K, where the classes' plain names stand."""
 
 _FIRST = ("everyday", "driving", "aerial")
 _ENDING = ".yaml"
