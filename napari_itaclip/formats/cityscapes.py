@@ -7,17 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._cityscapes_files import (
-    COLOR_ENDING,
-    LABEL_ENDING,
-    PICTURE_ENDING,
-    TABLE_NAME,
-    read,
-    sniff,
-)
-from napari_itaclip.formats._class_tables import table_text
-from napari_itaclip.formats._exchange import picture
-from napari_itaclip.formats._pixels import encode_color_png, encode_png, not_held, values_of
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -26,7 +15,18 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.class_tables import table_text
+from napari_itaclip.formats.parts.exchange import picture
+from napari_itaclip.formats.parts.pixels import encode_color_png, encode_png, not_held, values_of
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.formats.reading.cityscapes import (
+    COLOR_ENDING,
+    LABEL_ENDING,
+    PICTURE_ENDING,
+    TABLE_NAME,
+    read,
+    sniff,
+)
 
 __all__ = ["CITYSCAPES", "cityscapes_values", "read", "render", "sniff"]
 

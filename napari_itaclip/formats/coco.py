@@ -20,24 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_itaclip.formats import _rle
-from napari_itaclip.formats._coco_files import (
-    Numbers,
-    categories,
-    category_ids,
-    id_losses,
-    image_row,
-    info,
-    splits,
-)
-from napari_itaclip.formats._coco_reader import read, sniff
-from napari_itaclip.formats._exchange import drawn_regions, left_out, picture_files
-from napari_itaclip.formats._filling import fill_coco, united
-from napari_itaclip.formats._json import write_json
-from napari_itaclip.formats._one_ring import polygons
-from napari_itaclip.formats._outlines import Ring
-from napari_itaclip.formats._painting import Painted, differing, instance_losses
-from napari_itaclip.formats._regions import Region, object_regions, without_small
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -46,6 +28,24 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.coco_files import (
+    Numbers,
+    categories,
+    category_ids,
+    id_losses,
+    image_row,
+    info,
+    splits,
+)
+from napari_itaclip.formats.parts.exchange import drawn_regions, left_out, picture_files
+from napari_itaclip.formats.parts.json_files import write_json
+from napari_itaclip.formats.reading.coco import read, sniff
+from napari_itaclip.formats.shapes import run_lengths
+from napari_itaclip.formats.shapes.filling import fill_coco, united
+from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.outlines import Ring
+from napari_itaclip.formats.shapes.painting import Painted, differing, instance_losses
+from napari_itaclip.formats.shapes.regions import Region, object_regions, without_small
 
 Shape = tuple[int, int]
 Drawn = tuple[list[dict[str, Any]], tuple[Loss, ...]]
@@ -130,7 +130,7 @@ def _object_losses(item: LabelledImage) -> tuple[Loss, ...]:
 
 def _mask_row(region: Region, shape: Shape) -> dict[str, Any]:
     """Describe an object by its run lengths."""
-    text = _rle.to_text(_rle.encode(region.mask, region.at, shape))
+    text = run_lengths.to_text(run_lengths.encode(region.mask, region.at, shape))
     return {"class": region.class_id, "area": region.area, "bbox": [*region.bbox], "rle": text}
 
 

@@ -22,31 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError, OutputError
-from napari_itaclip.formats._coco_files import (
-    Numbers,
-    categories,
-    category_ids,
-    id_losses,
-    image_row,
-    info,
-    splits,
-)
-from napari_itaclip.formats._coco_index import CocoImage, CocoIndex, build_index, find_files
-from napari_itaclip.formats._exchange import (
-    left_out,
-    picture_files,
-    small_loss,
-    small_objects,
-)
-from napari_itaclip.formats._json import as_int, as_list, as_object, as_text, write_json
-from napari_itaclip.formats._painting import instance_losses
-from napari_itaclip.formats._regions import (
-    Region,
-    class_regions,
-    instance_regions,
-    labels_dtype,
-    unlabelled_value,
-)
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -55,7 +30,32 @@ from napari_itaclip.formats.model import (
     ReadableDataset,
     Rendered,
 )
+from napari_itaclip.formats.parts.coco_files import (
+    Numbers,
+    categories,
+    category_ids,
+    id_losses,
+    image_row,
+    info,
+    splits,
+)
+from napari_itaclip.formats.parts.exchange import (
+    left_out,
+    picture_files,
+    small_loss,
+    small_objects,
+)
+from napari_itaclip.formats.parts.json_files import as_int, as_list, as_object, as_text, write_json
 from napari_itaclip.formats.paths import file_name, inside
+from napari_itaclip.formats.reading.coco_index import CocoImage, CocoIndex, build_index, find_files
+from napari_itaclip.formats.shapes.painting import instance_losses
+from napari_itaclip.formats.shapes.regions import (
+    Region,
+    class_regions,
+    instance_regions,
+    labels_dtype,
+    unlabelled_value,
+)
 
 MAX_SEGMENTS = 256**3 - 1
 """What three bytes can number."""

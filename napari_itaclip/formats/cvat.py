@@ -12,10 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_itaclip.formats._cvat_reader import FILE_NAME, read
-from napari_itaclip.formats._exchange import drawn_regions, left_out, picture_files
-from napari_itaclip.formats._regions import Region
-from napari_itaclip.formats._xml import attributes, class_names, name_losses, root_tag, text
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -23,6 +19,16 @@ from napari_itaclip.formats.model import (
     LabelledImage,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import drawn_regions, left_out, picture_files
+from napari_itaclip.formats.parts.xml_files import (
+    attributes,
+    class_names,
+    name_losses,
+    root_tag,
+    text,
+)
+from napari_itaclip.formats.reading.cvat import FILE_NAME, read
+from napari_itaclip.formats.shapes.regions import Region
 
 __all__ = ["CVAT", "read", "sniff"]
 

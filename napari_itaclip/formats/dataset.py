@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_itaclip.errors import FormatError, OutputError
-from napari_itaclip.formats._staging import clear_staging, replace_files
-from napari_itaclip.formats._state import (
-    GONE,
-    DatasetRecord,
-    DatasetState,
-    ImageRecord,
-    digest,
-    file_digest,
-)
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
     LabelClass,
     LabelledImage,
     check_classes,
+)
+from napari_itaclip.formats.parts.staging import clear_staging, replace_files
+from napari_itaclip.formats.parts.state import (
+    GONE,
+    DatasetRecord,
+    DatasetState,
+    ImageRecord,
+    digest,
+    file_digest,
 )
 from napari_itaclip.formats.paths import inside
 from napari_itaclip.formats.registry import get_format

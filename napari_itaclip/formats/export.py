@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
 from napari_itaclip.files import write_atomically
-from napari_itaclip.formats._layer_tables import labelled_layer, plane_of
 from napari_itaclip.formats.dataset import DatasetWriter, ExportReport, Replace
 from napari_itaclip.formats.model import (
     ExportOptions,
@@ -24,6 +23,7 @@ from napari_itaclip.formats.model import (
     classes_of,
     labelled,
 )
+from napari_itaclip.formats.parts.layer_tables import labelled_layer, plane_of
 from napari_itaclip.formats.registry import get_format, guess_format
 from napari_itaclip.formats.report import summed_losses
 from napari_itaclip.vocabulary.classes import Vocabulary

@@ -12,13 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_itaclip.formats._exchange import drawn_objects, left_out
-from napari_itaclip.formats._extras import first_below
-from napari_itaclip.formats._geojson_reader import OWN_KEY, draw, read
-from napari_itaclip.formats._georeference import Place, Points, together
-from napari_itaclip.formats._json import starts_like, write_json
-from napari_itaclip.formats._outlines import outlines, signed_area, simplified
-from napari_itaclip.formats._regions import Region, empty_value
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -27,7 +20,14 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import drawn_objects, left_out
+from napari_itaclip.formats.parts.extras import first_below
+from napari_itaclip.formats.parts.georeference import Place, Points, together
+from napari_itaclip.formats.parts.json_files import starts_like, write_json
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.formats.reading.geojson import OWN_KEY, draw, read
+from napari_itaclip.formats.shapes.outlines import outlines, signed_area, simplified
+from napari_itaclip.formats.shapes.regions import Region, empty_value
 
 __all__ = ["GEOJSON", "read", "sniff"]
 

@@ -14,26 +14,6 @@ from typing import Any
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._class_tables import parse_table, table_text
-from napari_itaclip.formats._exchange import (
-    FoundClass,
-    free_value,
-    label_dtype,
-    left_out,
-    resolve_classes,
-    unique_names,
-)
-from napari_itaclip.formats._extras import first_below, needed
-from napari_itaclip.formats._georeference import (
-    georeference_of,
-    parsed_crs,
-    quiet,
-    read_georeference,
-)
-from napari_itaclip.formats._label_folder import walk
-from napari_itaclip.formats._pixels import values_of
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats._xml import Events, parse, text
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -42,7 +22,27 @@ from napari_itaclip.formats.model import (
     ReadableDataset,
     Rendered,
 )
+from napari_itaclip.formats.parts.class_tables import parse_table, table_text
+from napari_itaclip.formats.parts.exchange import (
+    FoundClass,
+    free_value,
+    label_dtype,
+    left_out,
+    resolve_classes,
+    unique_names,
+)
+from napari_itaclip.formats.parts.extras import first_below, needed
+from napari_itaclip.formats.parts.georeference import (
+    georeference_of,
+    parsed_crs,
+    quiet,
+    read_georeference,
+)
+from napari_itaclip.formats.parts.pixels import values_of
+from napari_itaclip.formats.parts.xml_files import Events, parse, text
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.formats.reading.label_folder import walk
+from napari_itaclip.formats.shapes.run_lengths import check_size
 from napari_itaclip.vocabulary.palette import color_to_rgb
 
 __all__ = ["GEOTIFF", "read", "read_georeference", "sniff"]

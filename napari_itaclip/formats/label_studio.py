@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from napari_itaclip.formats._brush import encode_brush
-from napari_itaclip.formats._exchange import drawn_regions, left_out, picture_files, sure
-from napari_itaclip.formats._label_studio_reader import CONFIG_NAME, FILE_NAME, read
-from napari_itaclip.formats._xml import attributes, class_names, name_losses
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -24,6 +20,10 @@ from napari_itaclip.formats.model import (
     LabelledImage,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import drawn_regions, left_out, picture_files, sure
+from napari_itaclip.formats.parts.xml_files import attributes, class_names, name_losses
+from napari_itaclip.formats.reading.label_studio import CONFIG_NAME, FILE_NAME, read
+from napari_itaclip.formats.shapes.brush import encode_brush
 
 __all__ = ["LABEL_STUDIO", "read", "sniff"]
 

@@ -22,13 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_itaclip.formats._exchange import left_out, picture
-from napari_itaclip.formats._filling import fill_drawn, united
-from napari_itaclip.formats._json import write_json
-from napari_itaclip.formats._labelme_reader import MARK, read, sniff
-from napari_itaclip.formats._one_ring import polygons
-from napari_itaclip.formats._painting import Painted, differing, instance_losses
-from napari_itaclip.formats._regions import Region, object_regions, without_small
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -37,6 +30,13 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import left_out, picture
+from napari_itaclip.formats.parts.json_files import write_json
+from napari_itaclip.formats.reading.labelme import MARK, read, sniff
+from napari_itaclip.formats.shapes.filling import fill_drawn, united
+from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.painting import Painted, differing, instance_losses
+from napari_itaclip.formats.shapes.regions import Region, object_regions, without_small
 
 VERSION = "5.5.0"
 """The version of LabelMe whose files these are like."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from napari_itaclip.errors import FormatError
 from napari_itaclip.files import write_atomically
-from napari_itaclip.formats._label_folder import looks_like_labels
-from napari_itaclip.formats._layer_tables import labelled_layer, layer_of
 from napari_itaclip.formats.model import ExportOptions, Format, ReadableDataset
+from napari_itaclip.formats.parts.layer_tables import labelled_layer, layer_of
+from napari_itaclip.formats.reading.label_folder import looks_like_labels
 
 LayerData = tuple[Any, dict[str, Any], str]
 """``(data, attributes, kind)`` as napari's readers and writers have it."""
@@ -149,6 +149,6 @@ def _format_of(path: Path) -> Format | None:
 
 def _names_classes(path: Path) -> bool:
     """Tell whether an image holds a table of classes, or has one beside it."""
-    from napari_itaclip.formats._label_folder import has_table
+    from napari_itaclip.formats.reading.label_folder import has_table
 
     return has_table(path)

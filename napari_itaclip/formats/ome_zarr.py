@@ -14,11 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_itaclip.formats._exchange import label_dtype, left_out
-from napari_itaclip.formats._extras import first_below, needed
-from napari_itaclip.formats._ome_zarr_reader import CLASSES, OBJECTS, is_zarr, read
-from napari_itaclip.formats._pixels import values_of
-from napari_itaclip.formats._regions import unlabelled_value
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -27,7 +22,12 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import label_dtype, left_out
+from napari_itaclip.formats.parts.extras import first_below, needed
+from napari_itaclip.formats.parts.pixels import values_of
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.formats.reading.ome_zarr import CLASSES, OBJECTS, is_zarr, read
+from napari_itaclip.formats.shapes.regions import unlabelled_value
 from napari_itaclip.vocabulary.palette import color_to_rgb
 
 __all__ = ["OME_ZARR", "read", "sniff"]

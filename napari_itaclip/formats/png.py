@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_itaclip.formats._label_folder import looks_like_labels, read_label_images
-from napari_itaclip.formats._label_writer import assemble_table, render_labels
-from napari_itaclip.formats._pixels import encode_png
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -17,6 +14,9 @@ from napari_itaclip.formats.model import (
     ReadableDataset,
     Rendered,
 )
+from napari_itaclip.formats.parts.label_writer import assemble_table, render_labels
+from napari_itaclip.formats.parts.pixels import encode_png
+from napari_itaclip.formats.reading.label_folder import looks_like_labels, read_label_images
 
 SUFFIXES = (".png",)
 

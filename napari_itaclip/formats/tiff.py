@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_itaclip.formats._exchange import label_dtype
-from napari_itaclip.formats._label_folder import looks_like_labels, read_label_images
-from napari_itaclip.formats._label_writer import assemble_table, render_labels
-from napari_itaclip.formats._pixels import encode_tiff
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -18,6 +14,10 @@ from napari_itaclip.formats.model import (
     ReadableDataset,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import label_dtype
+from napari_itaclip.formats.parts.label_writer import assemble_table, render_labels
+from napari_itaclip.formats.parts.pixels import encode_tiff
+from napari_itaclip.formats.reading.label_folder import looks_like_labels, read_label_images
 
 SUFFIXES = (".tif", ".tiff")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -8,10 +8,6 @@ from typing import Any
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._class_tables import table_text
-from napari_itaclip.formats._exchange import picture
-from napari_itaclip.formats._pixels import encode_png, not_held, values_of
-from napari_itaclip.formats._voc_files import find_root, read, sniff
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -21,7 +17,11 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.class_tables import table_text
+from napari_itaclip.formats.parts.exchange import picture
+from napari_itaclip.formats.parts.pixels import encode_png, not_held, values_of
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.formats.reading.voc import find_root, read, sniff
 from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, color_to_rgb, palette_color
 
 __all__ = ["VOC", "find_root", "read", "render", "sniff", "voc_values"]

@@ -21,13 +21,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from napari_itaclip.formats._exchange import image_name, left_out, picture
-from napari_itaclip.formats._filling import Patch, fill_drawn
-from napari_itaclip.formats._one_ring import polygons
-from napari_itaclip.formats._outlines import Ring
-from napari_itaclip.formats._painting import Painted, differing, instance_losses
-from napari_itaclip.formats._regions import Region, object_regions, without_small
-from napari_itaclip.formats._yolo_reader import MARK, read, sniff
 from napari_itaclip.formats.model import (
     ExportOptions,
     Format,
@@ -36,6 +29,13 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.exchange import image_name, left_out, picture
+from napari_itaclip.formats.reading.yolo import MARK, read, sniff
+from napari_itaclip.formats.shapes.filling import Patch, fill_drawn
+from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.outlines import Ring
+from napari_itaclip.formats.shapes.painting import Painted, differing, instance_losses
+from napari_itaclip.formats.shapes.regions import Region, object_regions, without_small
 
 _DIGITS = 7
 """Decimals of coordinates: half a pixel is seen in images of a million pixels' width."""

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pycocotools import coco as reference
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._regions import object_regions
 from napari_itaclip.formats.coco import COCO, COCO_INSTANCES, COCO_POLYGONS
 from napari_itaclip.formats.coco_panoptic import COCO_PANOPTIC
 from napari_itaclip.formats.model import ExportOptions, Format, LabelClass, LabelledImage
+from napari_itaclip.formats.shapes.regions import object_regions
 from tests.formats.scenes_of_objects import (
     HOSTILE,
     classes,

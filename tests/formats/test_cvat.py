@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._cvat_reader import decode_mask
-from napari_itaclip.formats._regions import connected
 from napari_itaclip.formats.cvat import CVAT, describe, read, sniff
 from napari_itaclip.formats.model import ExportOptions, LabelClass, LabelledImage
+from napari_itaclip.formats.reading.cvat import decode_mask
+from napari_itaclip.formats.shapes.regions import connected
 from tests.formats.difficult import (
     classes_named,
     difficult_image,

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from napari_itaclip.errors import FormatError, OutputError
-from napari_itaclip.formats import _staging
 from napari_itaclip.formats.dataset import DatasetWriter
 from napari_itaclip.formats.model import (
     ExportOptions,
@@ -27,6 +26,7 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts import staging
 from napari_itaclip.formats.paths import file_name
 from napari_itaclip.formats.report import summed_losses
 
@@ -320,7 +320,7 @@ def test_a_full_disk_leaves_what_was_there(
 ) -> None:
     made = filled(tmp_path)
     before = files(tmp_path)
-    write = _staging._write_new
+    write = staging._write_new
     count = 0
 
     def full(path: Path, content: bytes) -> None:
@@ -332,7 +332,7 @@ def test_a_full_disk_leaves_what_was_there(
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_staging, "_write_new", full)
+        patch.setattr(staging, "_write_new", full)
         with pytest.raises(OutputError, match="No space left"):
             _add_and_replace(made)
     done = files(tmp_path)

@@ -15,10 +15,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._brush import decode_brush, encode_brush
-from napari_itaclip.formats._regions import class_regions
 from napari_itaclip.formats.label_studio import LABEL_STUDIO, read, sniff
 from napari_itaclip.formats.model import ExportOptions, LabelledImage
+from napari_itaclip.formats.shapes.brush import decode_brush, encode_brush
+from napari_itaclip.formats.shapes.regions import class_regions
 from tests.formats.difficult import (
     classes_named,
     difficult_image,

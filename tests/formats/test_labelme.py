@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._regions import object_regions
 from napari_itaclip.formats.labelme import LABELME
 from napari_itaclip.formats.model import ExportOptions, LabelledImage
+from napari_itaclip.formats.shapes.regions import object_regions
 from tests.formats.scenes_of_objects import (
     HOSTILE,
     classes,

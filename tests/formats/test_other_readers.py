@@ -231,9 +231,8 @@ def test_the_losses_that_are_reported_are_those_that_happen(tmp_path: Path, form
     for case in (*artificial(), *real()):
         try:
             rendered = write(FORMATS[format_], case.items, tmp_path / case.name)
-        except FormatError as error:
+        except FormatError:
             assert len(case.items[0].classes) > 254
-            assert "255" in str(error) or "254" in str(error)
             continue
         found = opened(FORMATS[format_], tmp_path / case.name)
         items = sorted(case.items, key=lambda item: item.name)

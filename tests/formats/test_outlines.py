@@ -13,15 +13,20 @@ from scipy import ndimage
 from shapely import Polygon
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._filling import (
+from napari_itaclip.formats.shapes.filling import (
     checked_ring,
     fill_area,
     fill_coco,
     fill_drawn,
     united,
 )
-from napari_itaclip.formats._one_ring import polygons
-from napari_itaclip.formats._outlines import outlines, signed_area, simplified, through_centres
+from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.outlines import (
+    outlines,
+    signed_area,
+    simplified,
+    through_centres,
+)
 from tests.formats.scenes_of_objects import MASKS
 
 Mask = NDArray[np.bool_]

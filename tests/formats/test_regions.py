@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from napari_itaclip.formats._painting import instance_losses
-from napari_itaclip.formats._regions import (
+from napari_itaclip.formats.model import LabelledImage
+from napari_itaclip.formats.shapes.painting import instance_losses
+from napari_itaclip.formats.shapes.regions import (
     class_regions,
     empty_value,
     labels_dtype,
@@ -13,7 +14,6 @@ from napari_itaclip.formats._regions import (
     unlabelled_value,
     without_small,
 )
-from napari_itaclip.formats.model import LabelledImage
 from tests.formats.scenes_of_objects import classes, item, items
 
 LABELS = np.array(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as reference
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats import _rle
+from napari_itaclip.formats.shapes import run_lengths
 from tests.formats.scenes_of_objects import MASKS
 
 Mask = NDArray[np.bool_]
@@ -22,9 +22,9 @@ def text_of_the_reference(mask: Mask) -> str:
 @settings(max_examples=25)
 @given(MASKS)
 def test_runs_are_those_of_pycocotools(mask: Mask) -> None:
-    counts = _rle.encode(mask)
-    assert _rle.to_text(counts) == text_of_the_reference(mask)
-    np.testing.assert_array_equal(_rle.decode(counts, (mask.shape[0], mask.shape[1])), mask)
+    counts = run_lengths.encode(mask)
+    assert run_lengths.to_text(counts) == text_of_the_reference(mask)
+    np.testing.assert_array_equal(run_lengths.decode(counts, (mask.shape[0], mask.shape[1])), mask)
 
 
 @settings(max_examples=25)
@@ -34,22 +34,22 @@ def test_a_cut_out_mask_is_encoded_where_it_lies(
 ) -> None:
     whole = np.zeros((row + mask.shape[0] + beyond, column + mask.shape[1] + beyond), bool)
     whole[row : row + mask.shape[0], column : column + mask.shape[1]] = mask
-    counts = _rle.encode(mask, (row, column), (whole.shape[0], whole.shape[1]))
-    np.testing.assert_array_equal(counts, _rle.encode(whole))
+    counts = run_lengths.encode(mask, (row, column), (whole.shape[0], whole.shape[1]))
+    np.testing.assert_array_equal(counts, run_lengths.encode(whole))
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 2**29), max_size=20))
 def test_every_text_can_be_read_again(counts: list[int]) -> None:
     array = np.array(counts, np.int64)
-    np.testing.assert_array_equal(_rle.from_text(_rle.to_text(array), "x"), array)
+    np.testing.assert_array_equal(run_lengths.from_text(run_lengths.to_text(array), "x"), array)
 
 
 def test_large_counts_are_written_like_pycocotools_does() -> None:
     counts = [0, 5, 2**28, 1, 3, 2**27, 7]
     size = [1, sum(counts)]
     encoded = reference.frPyObjects({"size": size, "counts": counts}, *size)
-    assert _rle.to_text(np.array(counts)) == encoded["counts"].decode()
+    assert run_lengths.to_text(np.array(counts)) == encoded["counts"].decode()
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_large_counts_are_written_like_pycocotools_does() -> None:
 )
 def test_wrong_counts_are_refused(counts: list[int], message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        _rle.checked(counts, (3, 3), "the mask")
+        run_lengths.checked(counts, (3, 3), "the mask")
 
 
 @pytest.mark.parametrize("text", ["é", "\x00", "zz", "o", "oooooooooooooooooooo0", "P"])
 def test_texts_that_are_no_runs_are_refused(text: str) -> None:
     with pytest.raises(FormatError, match="the mask"):
-        _rle.checked(_rle.from_text(text, "the mask"), (3, 3), "the mask")
+        run_lengths.checked(run_lengths.from_text(text, "the mask"), (3, 3), "the mask")
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (10**9, 10**9), (30_000, 30_000)])
 def test_absurd_sizes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(FormatError, match="field: the size"):
-        _rle.check_size(*size, "field")
-    assert _rle.check_size(20_000, 20_000, "field") == (20_000, 20_000)
+        run_lengths.check_size(*size, "field")
+    assert run_lengths.check_size(20_000, 20_000, "field") == (20_000, 20_000)

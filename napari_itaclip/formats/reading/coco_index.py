@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._coco_files import ID_MARK, MARK, NAME_MARK
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import LabelClass
+from napari_itaclip.formats.parts.coco_files import ID_MARK, MARK, NAME_MARK
+from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     find_picture,
     image_name,
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._json import (
+from napari_itaclip.formats.parts.json_files import (
     as_int,
     as_list,
     as_object,
@@ -24,8 +25,7 @@ from napari_itaclip.formats._json import (
     read_json,
     starts_like,
 )
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats.model import LabelClass
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 _HEAD = 65536
 """How much of a file is looked at to tell what it is; COCO's own begin with a list of licences."""

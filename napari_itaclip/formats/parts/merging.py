@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import free_value, label_dtype
 from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import free_value, label_dtype
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from napari_itaclip.formats._exchange import image_name
 from napari_itaclip.formats.model import LabelClass, Loss
+from napari_itaclip.formats.parts.exchange import image_name
 from napari_itaclip.vocabulary.palette import color_to_rgb
 
 MARK = "napari_itaclip"

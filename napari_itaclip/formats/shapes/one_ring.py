@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_itaclip.formats._outlines import (
+from napari_itaclip.formats.shapes.outlines import (
     Outline,
     Ring,
     outlines,

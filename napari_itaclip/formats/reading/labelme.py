@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     find_picture,
     outline_of_ellipse,
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._filling import Patch, checked_ring, fill_drawn
-from napari_itaclip.formats._json import (
+from napari_itaclip.formats.parts.json_files import (
     as_int,
     as_list,
     as_number,
@@ -32,10 +32,10 @@ from napari_itaclip.formats._json import (
     read_json,
     starts_like,
 )
-from napari_itaclip.formats._label_folder import walk
-from napari_itaclip.formats._painting import Painted, paint
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.reading.label_folder import walk
+from napari_itaclip.formats.shapes.filling import Patch, checked_ring, fill_drawn
+from napari_itaclip.formats.shapes.painting import Painted, paint
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 MARK = "napari_itaclip"
 

@@ -12,17 +12,17 @@ import numpy as np
 import yaml
 
 from napari_itaclip.errors import FormatError, VocabularyError
-from napari_itaclip.formats._bounded import read_text
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.bounded import read_text
+from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._filling import checked_ring, fill_drawn
-from napari_itaclip.formats._label_folder import PICTURE_SUFFIXES, walk
-from napari_itaclip.formats._painting import Painted, by_size, paint
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.reading.label_folder import PICTURE_SUFFIXES, walk
+from napari_itaclip.formats.shapes.filling import checked_ring, fill_drawn
+from napari_itaclip.formats.shapes.painting import Painted, by_size, paint
+from napari_itaclip.formats.shapes.run_lengths import check_size
 from napari_itaclip.vocabulary._yaml_text import parse_yaml
 
 MARK = "napari_itaclip"

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._class_tables import table_text
-from napari_itaclip.formats._exchange import free_value, picture_files
-from napari_itaclip.formats._pixels import not_held, values_of
 from napari_itaclip.formats.model import (
     ExportOptions,
     LabelClass,
@@ -19,6 +16,9 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
+from napari_itaclip.formats.parts.class_tables import table_text
+from napari_itaclip.formats.parts.exchange import free_value, picture_files
+from napari_itaclip.formats.parts.pixels import not_held, values_of
 from napari_itaclip.formats.paths import file_name
 
 Encode = Callable[[Labels, Sequence[LabelClass], str], bytes]

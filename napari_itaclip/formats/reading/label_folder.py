@@ -12,10 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._class_tables import ClassTable, find_table, parse_table, read_table
-from napari_itaclip.formats._exchange import find_picture, free_value, label_dtype
-from napari_itaclip.formats._pixels import MAX_COLORS, LabelPicture, read_label_picture, text_inside
 from napari_itaclip.formats.model import LabelClass, LabelledImage, Labels, ReadableDataset
+from napari_itaclip.formats.parts.class_tables import (
+    ClassTable,
+    find_table,
+    parse_table,
+    read_table,
+)
+from napari_itaclip.formats.parts.exchange import find_picture, free_value, label_dtype
+from napari_itaclip.formats.parts.pixels import (
+    MAX_COLORS,
+    LabelPicture,
+    read_label_picture,
+    text_inside,
+)
 from napari_itaclip.vocabulary.palette import palette_color
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "SegmentationClass")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats import _rle
-from napari_itaclip.formats._coco_index import CocoImage, CocoIndex, build_index, find_files
-from napari_itaclip.formats._filling import Patch, checked_ring, fill_coco, united
-from napari_itaclip.formats._json import as_int, as_list
-from napari_itaclip.formats._painting import Painted, by_size, paint, patch_of
 from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.json_files import as_int, as_list
+from napari_itaclip.formats.reading.coco_index import CocoImage, CocoIndex, build_index, find_files
+from napari_itaclip.formats.shapes import run_lengths
+from napari_itaclip.formats.shapes.filling import Patch, checked_ring, fill_coco, united
+from napari_itaclip.formats.shapes.painting import Painted, by_size, paint, patch_of
 
 
 def read(path: Path, *, classes: Sequence[LabelClass] | None = None) -> ReadableDataset:
@@ -86,7 +86,7 @@ def _patch(segmentation: Any, shape: tuple[int, int], what: str) -> Patch:
     return united([fill_coco(checked_ring(one, shape, what), shape) for one in outlines])
 
 
-def _counts(rle: Mapping[str, Any], shape: tuple[int, int], what: str) -> _rle.Counts:
+def _counts(rle: Mapping[str, Any], shape: tuple[int, int], what: str) -> run_lengths.Counts:
     """Return the run lengths of ``{"size": [h, w], "counts": …}``."""
     size = rle.get("size")
     if size != [*shape]:
@@ -95,7 +95,7 @@ def _counts(rle: Mapping[str, Any], shape: tuple[int, int], what: str) -> _rle.C
         )
     counts = rle.get("counts")
     if isinstance(counts, str):
-        return _rle.checked(_rle.from_text(counts, what), shape, what)
+        return run_lengths.checked(run_lengths.from_text(counts, what), shape, what)
     if isinstance(counts, list):
-        return _rle.checked(counts, shape, what)
+        return run_lengths.checked(counts, shape, what)
     raise FormatError(f"{what}: the run lengths must be a list or text")

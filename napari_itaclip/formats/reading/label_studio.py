@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._brush import decode_brush
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import (
     Canvas,
     FoundClass,
     find_picture,
@@ -21,10 +21,10 @@ from napari_itaclip.formats._exchange import (
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._json import read_json
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats._xml import Events, parse
-from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.json_files import read_json
+from napari_itaclip.formats.parts.xml_files import Events, parse
+from napari_itaclip.formats.shapes.brush import decode_brush
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 FILE_NAME = "tasks.json"
 """The file of tasks in a data set's folder."""

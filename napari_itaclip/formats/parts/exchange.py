@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError, OutputError
-from napari_itaclip.formats._filling import checked_ring, fill_area
-from napari_itaclip.formats._regions import (
+from napari_itaclip.formats.model import ExportOptions, LabelClass, LabelledImage, Loss
+from napari_itaclip.formats.paths import file_name, inside
+from napari_itaclip.formats.shapes.filling import checked_ring, fill_area
+from napari_itaclip.formats.shapes.regions import (
     Region,
     class_regions,
     empty_value,
@@ -24,9 +26,7 @@ from napari_itaclip.formats._regions import (
     uncovered_losses,
     without_small,
 )
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats.model import ExportOptions, LabelClass, LabelledImage, Loss
-from napari_itaclip.formats.paths import file_name, inside
+from napari_itaclip.formats.shapes.run_lengths import check_size
 from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, free_color, normalize_color
 
 _KEPT_AS_THEY_ARE = {"JPEG": ".jpg", "PNG": ".png"}

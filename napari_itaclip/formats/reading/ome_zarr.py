@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import FoundClass, resolve_classes
-from napari_itaclip.formats._extras import needed
-from napari_itaclip.formats._rle import check_size
 from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import FoundClass, resolve_classes
+from napari_itaclip.formats.parts.extras import needed
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 CLASSES = "classes"
 """The group of class ids that this package writes."""

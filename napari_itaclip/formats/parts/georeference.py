@@ -13,14 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._extras import needed
 from napari_itaclip.formats.model import Georeference
+from napari_itaclip.formats.parts.extras import needed
 
 WGS84 = "EPSG:4326"
 """Longitude and latitude in degrees, what GeoJSON prescribes."""
 
 _FINER = 1e-4
 """Part of a pixel that written coordinates are exact to."""
+
+_DRIVERS = {
+    ".tif": "GTiff",
+    ".tiff": "GTiff",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jp2": "JP2OpenJPEG",
+}
+"""What files are opened as, by ending: nothing that refers to others, or to the network."""
 
 Points = NDArray[np.float64]
 """Points ``(N, 2)`` as ``(x, y)``."""
@@ -32,7 +42,7 @@ def read_georeference(path: Path) -> Georeference | None:
     Parameters
     ----------
     path
-        GeoTIFF or another file that GDAL knows.
+        GeoTIFF, JPEG 2000, or a PNG or JPEG with a world file.
 
     Returns
     -------
@@ -44,8 +54,11 @@ def read_georeference(path: Path) -> Georeference | None:
         import rasterio
     except ImportError:
         return None
+    driver = _DRIVERS.get(path.suffix.lower())
+    if driver is None:
+        return None
     try:
-        with quiet(), rasterio.open(path) as dataset:
+        with quiet(), rasterio.open(path, driver=driver) as dataset:
             return georeference_of(dataset)
     except (OSError, ValueError, rasterio.errors.RasterioError):
         return None

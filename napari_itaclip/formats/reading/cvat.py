@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import (
     Canvas,
     FoundClass,
     find_picture,
@@ -23,9 +24,8 @@ from napari_itaclip.formats._exchange import (
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats._xml import Events, parse
-from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.xml_files import Events, parse
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 FILE_NAME = "annotations.xml"
 """The file of annotations in a data set's folder."""

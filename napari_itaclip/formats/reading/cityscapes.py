@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._class_tables import ClassTable, read_table
-from napari_itaclip.formats._exchange import find_picture
-from napari_itaclip.formats._label_folder import PICTURE_SUFFIXES, LabelFile, load_labels, walk
 from napari_itaclip.formats.model import LabelClass, ReadableDataset
+from napari_itaclip.formats.parts.class_tables import ClassTable, read_table
+from napari_itaclip.formats.parts.exchange import find_picture
+from napari_itaclip.formats.reading.label_folder import (
+    PICTURE_SUFFIXES,
+    LabelFile,
+    load_labels,
+    walk,
+)
 from napari_itaclip.vocabulary.palette import palette_color
 
 LABEL_ENDING = "_gtFine_labelIds.png"

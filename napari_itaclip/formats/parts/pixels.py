@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import checked_size, left_out, small_loss, small_objects
 from napari_itaclip.formats.model import ExportOptions, LabelledImage, Labels, Loss
+from napari_itaclip.formats.parts.exchange import checked_size, left_out, small_loss, small_objects
 from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, color_to_rgb
 
 if TYPE_CHECKING:

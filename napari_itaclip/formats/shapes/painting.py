@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_itaclip.formats import _rle
-from napari_itaclip.formats._filling import Patch
-from napari_itaclip.formats._regions import Region, empty_value, labels_dtype
 from napari_itaclip.formats.model import LabelClass, LabelledImage, Labels, Loss
+from napari_itaclip.formats.shapes import run_lengths
+from napari_itaclip.formats.shapes.filling import Patch
+from napari_itaclip.formats.shapes.regions import Region, empty_value, labels_dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +58,8 @@ def paint(
     return labels, numbers
 
 
-def patch_of(counts: _rle.Counts, shape: tuple[int, int]) -> Patch:
-    """Return the pixels of run lengths that `_rle.checked` has let pass."""
+def patch_of(counts: run_lengths.Counts, shape: tuple[int, int]) -> Patch:
+    """Return the pixels of run lengths that `run_lengths.checked` has let pass."""
     height = shape[0]
     bounds = np.concatenate([[0], np.cumsum(counts)])
     inside = np.flatnonzero(counts[1::2]) * 2 + 1

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._outlines import Ring
+from napari_itaclip.formats.shapes.outlines import Ring
 
 _POINTS_AT_ONCE = 1_000_000
 """Points along edges that are computed together; bounds the memory."""

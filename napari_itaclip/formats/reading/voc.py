@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._bounded import read_text
-from napari_itaclip.formats._class_tables import ClassTable, read_table
-from napari_itaclip.formats._exchange import find_picture
-from napari_itaclip.formats._label_folder import PICTURE_SUFFIXES, LabelFile, ids_of, walk
-from napari_itaclip.formats._pixels import LabelPicture, read_label_picture
 from napari_itaclip.formats.model import LabelClass, LabelledImage, Labels, ReadableDataset
+from napari_itaclip.formats.parts.bounded import read_text
+from napari_itaclip.formats.parts.class_tables import ClassTable, read_table
+from napari_itaclip.formats.parts.exchange import find_picture
+from napari_itaclip.formats.parts.pixels import LabelPicture, read_label_picture
+from napari_itaclip.formats.reading.label_folder import PICTURE_SUFFIXES, LabelFile, ids_of, walk
 
 VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",

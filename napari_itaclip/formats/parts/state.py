@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_itaclip.errors import FormatError, OutputError
-from napari_itaclip.formats._bounded import json_bytes
-from napari_itaclip.formats._json import read_json
-from napari_itaclip.formats._staging import replace_files
 from napari_itaclip.formats.model import ExportOptions, LabelClass, Loss
+from napari_itaclip.formats.parts.bounded import json_bytes
+from napari_itaclip.formats.parts.json_files import read_json
+from napari_itaclip.formats.parts.staging import replace_files
 from napari_itaclip.formats.paths import file_name, inside
 from napari_itaclip.formats.registry import STATE_FOLDER
 

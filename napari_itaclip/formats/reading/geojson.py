@@ -10,18 +10,31 @@ from typing import Any
 import numpy as np
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import (
+from napari_itaclip.formats.model import Georeference, LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.exchange import (
     Canvas,
     FoundClass,
     resolve_classes,
     unique_names,
 )
-from napari_itaclip.formats._filling import fill_area, united
-from napari_itaclip.formats._georeference import WGS84, Place, Points, read_georeference, together
-from napari_itaclip.formats._json import as_int, as_list, as_number, as_object, as_text, read_json
-from napari_itaclip.formats._label_folder import walk
-from napari_itaclip.formats._rle import check_size
-from napari_itaclip.formats.model import Georeference, LabelClass, LabelledImage, ReadableDataset
+from napari_itaclip.formats.parts.georeference import (
+    WGS84,
+    Place,
+    Points,
+    read_georeference,
+    together,
+)
+from napari_itaclip.formats.parts.json_files import (
+    as_int,
+    as_list,
+    as_number,
+    as_object,
+    as_text,
+    read_json,
+)
+from napari_itaclip.formats.reading.label_folder import walk
+from napari_itaclip.formats.shapes.filling import fill_area, united
+from napari_itaclip.formats.shapes.run_lengths import check_size
 
 OWN_KEY = "napari-itaclip"
 """What only this package writes: size, classes and place on Earth of the image."""
@@ -29,7 +42,7 @@ OWN_KEY = "napari-itaclip"
 NAME_KEYS = ("class", "label", "class_name", "category", "name", "type")
 """Properties that are taken for the class, in this order."""
 
-_PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".vrt")
+_PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2")
 _UNNAMED = "object"
 
 

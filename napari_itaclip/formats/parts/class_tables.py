@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._bounded import MAX_TEXT_BYTES, read_bounded, read_text
-from napari_itaclip.formats._exchange import FoundClass, resolve_classes
-from napari_itaclip.formats._json import parse_json
 from napari_itaclip.formats.model import LabelClass, check_classes
+from napari_itaclip.formats.parts.bounded import MAX_TEXT_BYTES, read_bounded, read_text
+from napari_itaclip.formats.parts.exchange import FoundClass, resolve_classes
+from napari_itaclip.formats.parts.json_files import parse_json
 from napari_itaclip.vocabulary._checks import MAX_ID
 
 TABLE_NAMES = ("classes.json", "labels.json", "classes.txt", "class_names.txt", "labels.txt")

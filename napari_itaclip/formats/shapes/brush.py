@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._regions import Region
+from napari_itaclip.formats.shapes.regions import Region
 
 _WORD = 8
 _WIDTHS = (3, 4, 8, 16)

@@ -13,8 +13,8 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats._exchange import unique_names
 from napari_itaclip.formats.model import LabelClass, Loss
+from napari_itaclip.formats.parts.exchange import unique_names
 
 MAX_DEPTH = 64
 """Deeper nesting is refused; annotation tools need fewer than ten levels."""

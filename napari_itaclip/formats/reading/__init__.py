@@ -1,0 +1,1 @@
+"""The readers of single formats, and what they share."""

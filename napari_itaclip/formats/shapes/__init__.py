@@ -1,0 +1,1 @@
+"""Masks as run lengths, objects and outlines, and back."""
