@@ -192,7 +192,7 @@ class Session:
             if (features := self.store.get(features_key(picture, settings))) is not None
         }
         run = Run(
-            target, tuple(pictures), settings, self._usable_segmenter(), known, words, self._load
+            target, tuple(pictures), settings, self.usable_segmenter, known, words, self._load
         )
         run.shown_before = self._shown.of(target)
         self._run = run
@@ -466,8 +466,9 @@ class Session:
     def _words(self, step: Hashable) -> Words | None:
         return words_of(self.editor, self._settings, step)
 
-    def _usable_segmenter(self) -> Segmenter | None:
-        """Return the loaded model if it is the one that the settings ask for."""
+    @property
+    def usable_segmenter(self) -> Segmenter | None:
+        """The loaded model, if it is the one that the settings ask for."""
         if self._loaded_for is None:
             return None
         same = effect_of_change(self._loaded_for, self._settings) < Effect.MODEL

@@ -1,0 +1,1 @@
+"""The dock in which the images of a batch are reviewed."""
