@@ -1,4 +1,4 @@
-"""The command line: ``napari-itaclip segment | demo | models | suggest``.
+"""The command line: ``napari-itaclip segment | batch | review | export | evaluate | …``.
 
 Exit codes: 0 all done; 1 something failed while running (an unreadable image, missing weights, a
 full disk); 2 the command itself was wrong (an unknown option or model, an empty vocabulary).
@@ -12,9 +12,15 @@ from typing import Annotated
 import typer
 
 from napari_itaclip import __version__
+from napari_itaclip._cli.batch import batch
 from napari_itaclip._cli.console import report_error
 from napari_itaclip._cli.demo import demo
+from napari_itaclip._cli.evaluate import evaluate
+from napari_itaclip._cli.export import export
+from napari_itaclip._cli.import_labels import import_labels
+from napari_itaclip._cli.large import large
 from napari_itaclip._cli.models import models
+from napari_itaclip._cli.review import review
 from napari_itaclip._cli.segment import segment
 from napari_itaclip._cli.suggest import suggest
 from napari_itaclip.errors import (
@@ -33,6 +39,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment)
+app.command()(batch)
+app.command(name="segment-large")(large)
+app.command()(review)
+app.command()(export)
+app.command(name="import")(import_labels)
+app.command()(evaluate)
 app.command()(demo)
 app.command()(suggest)
 app.add_typer(models, name="models")

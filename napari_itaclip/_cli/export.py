@@ -89,8 +89,8 @@ def export(
             say(f"Note: {note}")
 
     from napari_itaclip import __version__
-    from napari_itaclip.formats._merging import merge
     from napari_itaclip.formats.dataset import DatasetWriter
+    from napari_itaclip.formats.parts.merging import merge
 
     known, sources = merge(found, given)
     about = {"made_by": f"napari-itaclip {__version__}."}
@@ -118,8 +118,8 @@ def given_classes(classes: str | None, vocabulary: Path | None) -> tuple[LabelCl
     A vocabulary file may also be a table of classes as the formats write it (``classes.json``).
     """
     from napari_itaclip.errors import FormatError
-    from napari_itaclip.formats._class_tables import read_table
     from napari_itaclip.formats.export import as_classes
+    from napari_itaclip.formats.parts.class_tables import read_table
 
     if classes is not None and vocabulary is not None:
         raise SettingsError("Give either --classes or --vocabulary, not both.")
@@ -141,7 +141,7 @@ def parse_id_map(text: str | None) -> dict[str, int]:
     SettingsError
         If it is neither.
     """
-    from napari_itaclip.formats._json import read_json
+    from napari_itaclip.formats.parts.json_files import read_json
 
     if text is None:
         return {}
@@ -194,8 +194,8 @@ def with_picture(item: LabelledImage, folder: Path | None) -> LabelledImage:
     from dataclasses import replace
 
     from napari_itaclip.errors import ImageError
-    from napari_itaclip.formats._exchange import find_picture, picture
-    from napari_itaclip.formats._label_folder import PICTURE_SUFFIXES
+    from napari_itaclip.formats.parts.exchange import find_picture, picture
+    from napari_itaclip.formats.reading.label_folder import PICTURE_SUFFIXES
     from napari_itaclip.segmentation.image import prepare_image
     from napari_itaclip.segmentation.image_files import read_image
 
@@ -226,7 +226,7 @@ def _write_all(
 ) -> list[dict[str, str]]:
     """Write every image into every data set; return those that failed and why."""
     from napari_itaclip.errors import FormatError, ImageError
-    from napari_itaclip.formats._merging import load
+    from napari_itaclip.formats.parts.merging import load
 
     failed = []
     with progress_bar("Exporting", shown=shown) as advance:

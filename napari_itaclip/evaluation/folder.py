@@ -122,7 +122,7 @@ def _from_vocabulary(path: Path) -> ClassList:
 
 def _from_table(path: Path) -> ClassList:
     """Read JSON or text; a class is known by its value in the masks."""
-    from napari_itaclip.formats._class_tables import read_table
+    from napari_itaclip.formats.parts.class_tables import read_table
 
     table = read_table(path)
     classes = sorted(

@@ -193,7 +193,7 @@ def read_annotations(path: Path, format_name: str | None = None) -> ReadableData
 
 def has_own_classes(path: Path) -> bool:
     """Say whether labels come with a list of their classes, by which their ids are known."""
-    from napari_itaclip.formats._class_tables import TABLE_NAMES
+    from napari_itaclip.formats.parts.class_tables import TABLE_NAMES
     from napari_itaclip.formats.registry import written_here
 
     if path.is_file():

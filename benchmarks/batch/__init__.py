@@ -1,0 +1,1 @@
+"""How a batch compares with the bare engine, and how its memory grows."""

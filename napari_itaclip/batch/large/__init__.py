@@ -1,0 +1,1 @@
+"""Labelling images that are larger than memory, strip by strip and without seams."""
