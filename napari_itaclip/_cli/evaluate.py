@@ -239,7 +239,7 @@ def finish(report: Report, target: Path, picture: bool | None, *, as_json: bool)
         return
     out.print(report_table(report))
     for name, value in summary(report).items():
-        out.print(f"{name:>18}  {_percent(value)}", highlight=False)
+        out.print(f"{name:>18}  {_percent(value)} %", highlight=False)
     for path in written:
         out.print(f"{'written':>18}  {escape(str(path))}", highlight=False, soft_wrap=True)
     notice = report.run.about.get("notice")
@@ -262,7 +262,7 @@ def report_table(report: Report) -> Table:
     """Return the classes with their measures in percent."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("class")
-    for title in ("pixels", "IoU", "accuracy", "boundary IoU"):
+    for title in ("pixels", "IoU %", "accuracy %", "boundary IoU %"):
         table.add_column(title, justify="right")
     for name, row in zip(report.names, report.measures.classes, strict=True):
         values = (row.iou, row.accuracy, row.boundary_iou)
