@@ -14,7 +14,7 @@ demo: ## Set up and segment the sample image: label map, overlay and legend
 	@$(BIN)/napari-itaclip demo
 
 test: ## Set up and run the tests (ARGS="-k name" passes arguments to pytest)
-	@scripts/setup --display test
+	@scripts/setup --display --readers test
 	@scripts/with-display $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: ## Check style, formatting and types
@@ -29,4 +29,4 @@ format: ## Format the code and apply the linter's safe fixes
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment and the tools' caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-readers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -55,7 +55,7 @@ def render_classes(item: LabelledImage, options: ExportOptions) -> Rendered:
     """Write one mask for each class; see `Format.render`."""
     regions, losses = drawn_regions(replace(item, instances=None), options)
     rows = [_mask_row(region, item.shape) for region in regions]
-    return _rendered(item, options, rows, (*losses, *left_out(item)))
+    return _rendered(item, options, rows, (*losses, *left_out(item, "name")))
 
 
 def render_objects(item: LabelledImage, options: ExportOptions) -> Rendered:
@@ -125,7 +125,7 @@ def _rendered(
 
 def _object_losses(item: LabelledImage) -> tuple[Loss, ...]:
     """Return what is lost where objects are written."""
-    return (*left_out(item, "instances"), *instance_losses(item))
+    return (*left_out(item, "instances", "name"), *instance_losses(item))
 
 
 def _mask_row(region: Region, shape: Shape) -> dict[str, Any]:

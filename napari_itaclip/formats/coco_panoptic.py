@@ -92,7 +92,7 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
     }
     losses = (
         *small_loss(small, options.min_pixels),
-        *left_out(item, "background and unlabelled", "instances"),
+        *left_out(item, "background and unlabelled", "instances", "name"),
         *instance_losses(item),
         *id_losses(item.classes),
     )

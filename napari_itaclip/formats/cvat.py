@@ -19,7 +19,13 @@ from napari_itaclip.formats.model import (
     LabelledImage,
     Rendered,
 )
-from napari_itaclip.formats.parts.exchange import drawn_regions, left_out, picture_files
+from napari_itaclip.formats.parts.exchange import (
+    drawn_regions,
+    image_name,
+    left_out,
+    picture_files,
+    renamed,
+)
 from napari_itaclip.formats.parts.xml_files import (
     attributes,
     class_names,
@@ -43,7 +49,8 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
         "height": item.shape[0],
         "masks": [describe(region) for region in regions],
     }
-    losses += left_out(item, "instances")
+    losses += left_out(item, "instances", "name")
+    losses += renamed(item.name, image_name(path.removeprefix("images/")))
     return Rendered(files, record, losses + name_losses(item.classes))
 
 

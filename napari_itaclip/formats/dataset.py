@@ -17,6 +17,7 @@ from napari_itaclip.formats.model import (
     LabelledImage,
     check_classes,
 )
+from napari_itaclip.formats.parts.refusals import check_classes_added, edited_by_hand, foreign
 from napari_itaclip.formats.parts.staging import clear_staging, replace_files
 from napari_itaclip.formats.parts.state import (
     GONE,
@@ -27,7 +28,7 @@ from napari_itaclip.formats.parts.state import (
     file_digest,
 )
 from napari_itaclip.formats.paths import inside
-from napari_itaclip.formats.registry import get_format
+from napari_itaclip.formats.registry import STATE_FOLDER, get_format
 from napari_itaclip.formats.report import Added, ExportReport, summed_losses
 
 __all__ = ["Added", "DatasetWriter", "ExportReport", "Replace"]
@@ -94,7 +95,7 @@ class DatasetWriter:
         self._check_targets(self._assembled({}), edited=True)
         now = DatasetRecord(self.format.name, self.classes, self.options, self.about)
         if now != before:
-            self._state.write_dataset(now)
+            self._open(now, before)
 
     def has(self, name: str) -> bool:
         """Tell whether an image is in the data set with all its files."""
@@ -132,10 +133,11 @@ class DatasetWriter:
             record=rendered.record,
             losses=tuple(rendered.losses),
         )
-        old = self._state.read_image(item.name)
-        begun = self._state.read_image(item.name, "pending")
-        self._check_free(new, old, begun, replace)
-        self._commit(new, rendered.files, (old, begun))
+        with self._state.lock():
+            old = self._state.read_image(item.name)
+            begun = self._state.read_image(item.name, "pending")
+            self._check_free(new, old, begun, replace)
+            self._commit(new, rendered.files, (old, begun))
         return Added(new.files, new.losses)
 
     def remove(self, name: str, *, replace: Replace = True) -> None:
@@ -144,23 +146,25 @@ class DatasetWriter:
         Raises
         ------
         OutputError
-            If a person has edited a file and ``replace`` is not "edited".
+            If a person has edited a file and ``replace`` is not "edited", or if the record was
+            changed and names files outside the folder; nothing is deleted then.
         """
-        record = self._state.read_image(name)
-        if record is None:
-            return
-        edited = [one for one in record.files if self._is_edited(one, record)]
-        if edited and replace != "edited":
-            raise _edited(self.folder / edited[0])
-        self._delete(record.files)
-        self._state.drop_image(name)
+        with self._state.lock():
+            record = self._state.read_image(name)
+            if record is None:
+                return
+            edited = [one for one in record.files if self._isedited_by_hand(one, record)]
+            if edited and replace != "edited":
+                raise edited_by_hand(self.folder / edited[0])
+            self._delete(record.files)
+            self._state.drop_image(name)
 
     def changed_by_hand(self) -> tuple[str, ...]:
         """Return the files whose content is no longer what was written here, as paths."""
         found = []
         for record in self._state.images():
             begun = self._state.read_image(record.name, "pending")
-            found += [path for path in record.files if self._is_edited(path, record, begun)]
+            found += [path for path in record.files if self._isedited_by_hand(path, record, begun)]
         for path, hashes in self._state.read_assembled().items():
             if file_digest(self._path(path)) not in (None, *hashes):
                 found.append(path)
@@ -181,6 +185,11 @@ class DatasetWriter:
         OutputError
             If one of the files is there and was not written here, or cannot be written.
         """
+        with self._state.lock():
+            return self._finish(replace)
+
+    def _finish(self, replace: Replace) -> ExportReport:
+        """Do what `finish` says; nobody else writes meanwhile."""
         self._settle()
         records = tuple(self._state.images())
         content = self._assembled({one.name: one.record for one in records})
@@ -204,19 +213,20 @@ class DatasetWriter:
             written=tuple(sorted(new)),
         )
 
+    def _open(self, now: DatasetRecord, before: DatasetRecord | None) -> None:
+        """Remember what the data set is, unless another process made another one meanwhile."""
+        with self._state.lock():
+            found = self._state.read_dataset()
+            if found is not None and found != before:
+                self._check_same(found)
+            if found != now:
+                self._state.write_dataset(now)
+
     # ---- checks -------------------------------------------------------------------------------
 
     def _check_same(self, before: DatasetRecord) -> None:
         """Refuse to mix data sets."""
-        if self.classes[: len(before.classes)] != before.classes:
-            pairs = enumerate(zip(self.classes, before.classes, strict=False))
-            at = next((at for at, (mine, theirs) in pairs if mine != theirs), len(self.classes))
-            there = _class_text(before.classes[at])
-            here = _class_text(self.classes[at]) if at < len(self.classes) else "nothing"
-            raise OutputError(
-                f"the data set in {self.folder} has other classes: number {at + 1} is {there} "
-                f"there and {here} here; choose another folder, or add new classes at the end only"
-            )
+        check_classes_added(self.folder, before.classes, self.classes)
         if replace(before.options, split=self.options.split) != self.options:
             raise OutputError(
                 f"the data set in {self.folder} was written with other options; choose another "
@@ -245,9 +255,9 @@ class DatasetWriter:
             if found is None or found == digest(data) or found in known.get(path, ()):
                 continue
             if path not in known:
-                raise _foreign(target)
+                raise foreign(target)
             if not edited:
-                raise _edited(target)
+                raise edited_by_hand(target)
 
     def _check_free(
         self,
@@ -264,16 +274,16 @@ class DatasetWriter:
             ours = {_files(one)[path].removeprefix(GONE) for one in (old, begun)
                     if path in _files(one)}  # fmt: skip
             if not ours:
-                raise _foreign(self._path(path))
+                raise foreign(self._path(path))
             if found not in ours and replace != "edited":
-                raise _edited(self._path(path))
+                raise edited_by_hand(self._path(path))
             if replace is False and begun is None:
                 raise OutputError(
                     f"the image {new.name!r} is already in the data set in {self.folder} with "
                     "other labels; ask for it to be replaced, or rename it"
                 )
 
-    def _is_edited(self, path: str, *records: ImageRecord | None) -> bool:
+    def _isedited_by_hand(self, path: str, *records: ImageRecord | None) -> bool:
         """Tell whether a file is there with content that none of the records has."""
         known = {one.files[path] for one in records if one is not None and path in one.files}
         return file_digest(self._path(path)) not in (None, *known)
@@ -353,29 +363,26 @@ class DatasetWriter:
         """Return the files about the whole data set."""
         if self.format.assemble is None:
             return {}
-        return self.format.assemble(records, self.classes, self.options, self.about)
+        try:
+            return self.format.assemble(records, self.classes, self.options, self.about)
+        except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            if not records:
+                raise
+            raise OutputError(
+                f"the records in {self._state.folder} are not as they were written here "
+                f"({error!r}); export into another folder"
+            ) from error
 
     def _path(self, relative: str) -> Path:
-        return inside(self.folder, relative)
+        """Return the place of a file that an image or the data set has."""
+        path = inside(self.folder, relative)
+        if path.parts[len(self.folder.parts)].casefold() == STATE_FOLDER:
+            raise OutputError(
+                f"the path {relative!r} lies in {STATE_FOLDER}, where the data set's records are; "
+                "rename the image, or export into another folder"
+            )
+        return path
 
 
 def _files(record: ImageRecord | None) -> Mapping[str, str]:
     return {} if record is None else record.files
-
-
-def _class_text(one: LabelClass) -> str:
-    return f"{one.name!r} with the id {one.id} and the colour {one.color}"
-
-
-def _foreign(path: Path) -> OutputError:
-    return OutputError(
-        f"{path} is already there and was not written by this data set; choose another folder, or "
-        "move that file away"
-    )
-
-
-def _edited(path: Path) -> OutputError:
-    return OutputError(
-        f"{path} was edited after it was written here and is left alone; move it away, or ask for "
-        "edited files to be replaced"
-    )

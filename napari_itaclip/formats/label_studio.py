@@ -50,7 +50,7 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
     score = sure(item)
     if score is not None:
         record["score"] = score
-    losses += left_out(item, "instances")
+    losses += left_out(item, "instances", "name")
     return Rendered(files, record, losses + name_losses(item.classes))
 
 

@@ -34,7 +34,7 @@ from napari_itaclip.formats.parts.exchange import left_out, picture
 from napari_itaclip.formats.parts.json_files import write_json
 from napari_itaclip.formats.reading.labelme import MARK, read, sniff
 from napari_itaclip.formats.shapes.filling import fill_drawn, united
-from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.one_ring import INTO_PIXEL, polygons
 from napari_itaclip.formats.shapes.painting import Painted, differing, instance_losses
 from napari_itaclip.formats.shapes.regions import Region, object_regions, without_small
 
@@ -67,7 +67,7 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
     files = {f"{path.rpartition('.')[0]}.json": write_json(document)}
     if options.images and content is not None:
         files[path] = content
-    losses = (*losses, *left_out(item, "instances"), *instance_losses(item))
+    losses = (*losses, *left_out(item, "instances", "name"), *instance_losses(item))
     return Rendered(files, {"split": options.split}, losses)
 
 
@@ -132,7 +132,7 @@ def _polygon_shapes(
     drawn = []
     for number, region in enumerate(regions, start=1):
         rings = polygons(region.mask, region.at, tolerance=tolerance, centres=True)
-        rings = tuple(np.round(ring + 0.5, 2) for ring in rings)
+        rings = tuple(np.round(ring + INTO_PIXEL, 2) for ring in rings)
         patch = united([fill_drawn([ring], shape) for ring in rings])
         drawn.append((region, rings, Painted(patch, region.class_id, number)))
     drawn.sort(key=lambda one: -np.count_nonzero(one[2].patch.mask))

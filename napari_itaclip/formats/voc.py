@@ -21,14 +21,19 @@ from napari_itaclip.formats.parts.class_tables import table_text
 from napari_itaclip.formats.parts.exchange import picture
 from napari_itaclip.formats.parts.pixels import encode_png, not_held, values_of
 from napari_itaclip.formats.paths import file_name
-from napari_itaclip.formats.reading.voc import find_root, read, sniff
-from napari_itaclip.vocabulary.palette import BACKGROUND_COLOR, color_to_rgb, palette_color
+from napari_itaclip.formats.reading.voc import (
+    VOID_COLOR,
+    VOID_NAME,
+    find_root,
+    read,
+    sniff,
+    voc_color,
+)
+from napari_itaclip.vocabulary.palette import color_to_rgb
 
 __all__ = ["VOC", "find_root", "read", "render", "sniff", "voc_values"]
 
 MAX_CLASSES = 254
-VOID_COLOR = "#e0e0c0"
-"""The colour that VOC gives to its void."""
 
 
 def voc_values(classes: Sequence[LabelClass], void: int) -> dict[int, int]:
@@ -70,8 +75,8 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
         losses += (Loss("ids changed", f"values in the files: {text}{more}"),)
     if item.instances is not None:
         numbers, lost = _objects(item, options.void)
-        table = {value: palette_color(value - 1) for value in range(1, 256)}
-        table |= {0: BACKGROUND_COLOR, options.void: VOID_COLOR}
+        # VOC's own colours, by which other tools know the numbers; void is 224,224,192 there.
+        table = {value: voc_color(value) for value in range(256)}
         files[f"SegmentationObject/{stem}.png"] = encode_png(numbers, table, deep=False)
         losses += lost
     if options.images:
@@ -108,11 +113,17 @@ def assemble(
 
 
 def _labelmap(classes: Sequence[LabelClass], by_id: Mapping[int, int]) -> str:
-    """Return names and colours in the order of the values, as CVAT and Datumaro read them."""
+    """Return names and colours in the order of the values, as CVAT and Datumaro read them.
+
+    They tell classes by their colours and refuse a colour that has no line, so void has one.
+    """
     lines = ["# label:color_rgb:parts:actions"]
     for one in sorted(classes, key=lambda one: by_id[one.id]):
         rgb = ",".join(map(str, color_to_rgb(one.color)))
         lines.append(f"{_plain(one.name)}:{rgb}::")
+    if VOID_COLOR not in [one.color for one in classes]:  # else the class has it
+        void = ",".join(map(str, color_to_rgb(VOID_COLOR)))
+        lines.append(f"{VOID_NAME}:{void}::")
     return "\n".join(lines) + "\n"
 
 
@@ -129,7 +140,7 @@ def _name_losses(classes: Sequence[LabelClass]) -> tuple[Loss, ...]:
     if changed:
         names = ", ".join(map(repr, changed[:5]))
         losses += (Loss("names changed", f"only in labelmap.txt: {names}"),)
-    colors = [one.color for one in classes]
+    colors = [VOID_COLOR, *(one.color for one in classes)]
     twice = [one.name for one in classes if colors.count(one.color) > 1]
     if twice:
         names = ", ".join(map(repr, twice[:5]))

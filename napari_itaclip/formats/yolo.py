@@ -3,11 +3,12 @@
 Layout: ``images/<split>/NAME.jpg``, ``labels/<split>/NAME.txt``, ``data.yaml``. A line is
 ``class x y x y …``, with coordinates from 0 to 1 and classes counted from 0.
 
-Ultralytics and its like cut coordinates to whole pixels and draw a polygon's edges as well as its
-inside (``cv2.fillPoly``). So the polygons run through the middles of the outermost pixels: filled
-that way they give the masks exactly when the tolerance is 0, lines one pixel wide included. Holes
-and parts that touch at a corner are joined by cuts. An instance in several parts that lie apart
-becomes one line for each part. Pixels lost are measured by filling the written polygons that way.
+Ultralytics and its like make coordinates whole and draw a polygon's edges as well as its inside
+(``cv2.fillPoly``). So the polygons run through the outermost pixels, at a quarter of each: filled
+that way they give the masks exactly when the tolerance is 0, lines one pixel wide included, whether
+a tool cuts coordinates off or rounds them. Holes and parts that touch at a corner are joined by
+cuts. An instance in several parts that lie apart becomes one line for each part. Pixels lost are
+measured by filling the written polygons that way.
 
 ``data.yaml`` has a key ``napari_itaclip`` that other tools ignore: the classes with ids, colours
 and the background, and the sizes of images whose pictures are not in the data set.
@@ -29,10 +30,10 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
-from napari_itaclip.formats.parts.exchange import image_name, left_out, picture
+from napari_itaclip.formats.parts.exchange import image_name, left_out, picture, renamed
 from napari_itaclip.formats.reading.yolo import MARK, read, sniff
 from napari_itaclip.formats.shapes.filling import Patch, fill_drawn
-from napari_itaclip.formats.shapes.one_ring import polygons
+from napari_itaclip.formats.shapes.one_ring import INTO_PIXEL, polygons
 from napari_itaclip.formats.shapes.outlines import Ring
 from napari_itaclip.formats.shapes.painting import Painted, differing, instance_losses
 from napari_itaclip.formats.shapes.regions import Region, object_regions, without_small
@@ -50,7 +51,7 @@ def render(item: LabelledImage, options: ExportOptions) -> Rendered:
     painted = []
     for region in regions:
         for ring in polygons(region.mask, region.at, tolerance=options.tolerance, centres=True):
-            written = np.round((ring + 0.5) / size, _DIGITS)
+            written = np.round((ring + INTO_PIXEL) / size, _DIGITS)
             lines.append(_line(places[region.class_id], written))
             patch = fill_drawn([written * size], item.shape)
             painted.append((region, patch))
@@ -155,13 +156,11 @@ def _polygon_losses(
 
 def _other_losses(item: LabelledImage, path: str, split: str) -> tuple[Loss, ...]:
     """Return what a text file of polygons has no place for."""
-    losses = [*left_out(item, "instances"), *instance_losses(item)]
+    losses = [*left_out(item, "instances", "name"), *instance_losses(item)]
     changed = sum(id_ != place for id_, place in _places(item.classes).items())
     if changed:
         losses.append(Loss("ids changed", f"{changed} classes have other numbers, from 0 on"))
-    kept = image_name(path.removeprefix(f"images/{split}/"))
-    if kept != item.name:
-        losses.append(Loss("names changed", f"{item.name!r} is called {kept!r}"))
+    losses += renamed(item.name, image_name(path.removeprefix(f"images/{split}/")))
     return tuple(losses)
 
 

@@ -97,7 +97,30 @@ def label_studio_converter(kind: str, folder: Path) -> Iterator[Found]:
         yield task["data"]["name"], names, labels
 
 
+def opencv(kind: str, folder: Path) -> Iterator[Found]:
+    """Fill polygons as Ultralytics and LabelMe do: coordinates cut off, ``cv2.fillPoly``."""
+    import cv2
+
+    for file in sorted((folder / "images/train" if kind == "yolo" else folder).rglob("*.png")):
+        size = cv2.imread(str(file)).shape[:2]
+        labels = np.zeros(size, dtype=np.int32)
+        if kind == "yolo":
+            text = (folder / "labels/train" / f"{file.stem}.txt").read_text(encoding="utf-8")
+            rows = [line.split() for line in text.splitlines()]
+            scale = np.array([size[1], size[0]], np.float32)
+            found = [(f"#{row[0]}", np.array(row[1:], np.float32).reshape(-1, 2)) for row in rows]
+            found = [(name, points * scale) for name, points in found]
+        else:
+            text = file.with_suffix(".json").read_text(encoding="utf-8")
+            found = [(one["label"], np.array(one["points"])) for one in json.loads(text)["shapes"]]
+        names = list(dict.fromkeys(name for name, _ in found))
+        for name, points in found:
+            cv2.fillPoly(labels, [points.astype(np.int32)], names.index(name) + 1)
+        yield file.stem, names, labels
+
+
 READERS = {
+    "opencv": opencv,
     "datumaro": datumaro,
     "supervision": supervision,
     "pycocotools": pycocotools,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,7 +28,7 @@ from napari_itaclip.formats.model import (
     Loss,
     Rendered,
 )
-from napari_itaclip.formats.parts import staging
+from napari_itaclip.formats.parts import staging, state
 from napari_itaclip.formats.paths import file_name
 from napari_itaclip.formats.report import summed_losses
 
@@ -429,3 +431,162 @@ def test_losses_are_summed_by_kind() -> None:
         Loss("a", "one", 0),
         Loss("b", "x; and 1 more (2 times)", 5),
     )
+
+
+def change_record(folder: Path, **more: Any) -> Path:
+    """Change the record of the image "x" as a careless or hostile person may."""
+    path = folder / ".itaclip" / "png" / "records" / "x.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    return path
+
+
+@pytest.mark.parametrize("way", ["up", "absolute", "windows", "link", "state"])
+def test_records_that_point_elsewhere_delete_and_overwrite_nothing(
+    tmp_path: Path, way: str
+) -> None:
+    folder = tmp_path / "set"
+    made = filled(folder, "x")
+    outside = tmp_path / "precious" / "a.txt"
+    outside.parent.mkdir()
+    outside.write_text("keep")
+    (folder / "beside").symlink_to(outside.parent, target_is_directory=True)
+    target = {
+        "up": "../precious/a.txt",
+        "absolute": str(outside),
+        "windows": "..\\precious\\a.txt",
+        "link": "beside/a.txt",
+        "state": ".ITACLIP/png/dataset.json",
+    }[way]
+    content = outside if way != "state" else folder / ".itaclip" / "png" / "dataset.json"
+    known = hashlib.sha256(content.read_bytes()).hexdigest()
+    change_record(folder, files={target: known, "one/x.txt": "0"})
+    before = files(tmp_path)
+    for act in (
+        lambda: made.remove("x"),
+        lambda: made.remove("x", replace="edited"),
+        lambda: made.add(item("x", 0), replace="edited"),
+        lambda: made.has("x"),
+        made.changed_by_hand,
+    ):
+        with pytest.raises(OutputError, match=r"leave the folder|where the data set's records"):
+            act()
+        assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("part", ["pending", "assembled"])
+def test_what_killed_processes_left_deletes_nothing_elsewhere(tmp_path: Path, part: str) -> None:
+    folder = tmp_path / "set"
+    made = filled(folder, "x")
+    outside = tmp_path / "a.txt"
+    outside.write_text("keep")
+    known = hashlib.sha256(b"keep").hexdigest()
+    state_folder = folder / ".itaclip" / "png"
+    if part == "pending":
+        record = json.loads((state_folder / "records" / "x.json").read_text())
+        (state_folder / "pending").mkdir(exist_ok=True)
+        forged = {**record, "files": {**record["files"], "../a.txt": f"-{known}"}}
+        (state_folder / "pending" / "x.json").write_text(json.dumps(forged))
+    else:
+        forged = {"schema": 1, "files": {"../a.txt": [known]}}
+        (state_folder / "assembled.json").write_text(json.dumps(forged))
+        made.add(item("y"))
+    with pytest.raises(OutputError, match=r"leave the folder|already there"):
+        made.finish()
+    assert outside.read_text() == "keep"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"record": None},
+        {"record": {"ones": 1}},
+        {"record": [1]},
+        {"losses": [{"kind": 1, "detail": 2, "pixels": "many"}]},
+        {"losses": [{}]},
+        {"losses": 3},
+        {"files": []},
+        {"name": "y"},
+    ],
+)
+def test_records_changed_by_hand_are_an_error_with_a_way_out(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    strict = replace(PLAIN, assemble=_strict)
+    made = DatasetWriter(tmp_path, strict, CLASSES)
+    made.add(item("x"))
+    made.finish()
+    change_record(tmp_path, **change)
+    before = files(tmp_path)
+    with pytest.raises(OutputError, match="export into another folder"):
+        made.finish()
+    assert files(tmp_path) == before
+
+
+def _strict(
+    records: Mapping[str, Any],
+    classes: Sequence[LabelClass],
+    options: ExportOptions,
+    about: Mapping[str, Any],
+) -> Mapping[str, bytes]:
+    splits = sorted({record["split"] for record in records.values()})
+    return {"all.json": json.dumps(splits).encode()}
+
+
+def test_what_is_too_large_to_be_read_again_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = filled(tmp_path, "x")
+    before = files(tmp_path)
+    monkeypatch.setattr(state, "MAX_BYTES", 900)
+    with pytest.raises(OutputError, match="more than the 900 that are read again"):
+        made.add(item("a long name " * 60))
+    assert files(tmp_path) == before
+    made.add(item("y"))
+    assert made.finish().images == 2
+
+
+def test_nobody_writes_while_another_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = filled(tmp_path, "x"), writer(tmp_path)
+    before = files(tmp_path)
+    monkeypatch.setattr(state, "_PATIENCE", 0.0)
+    with first._state.lock():
+        for act in (
+            lambda: second.add(item("y")),
+            lambda: second.remove("x"),
+            second.finish,
+            lambda: writer(tmp_path, classes=MORE),
+        ):
+            with pytest.raises(OutputError, match="another process is writing"):
+                act()
+    assert files(tmp_path) == before
+    second.add(item("y"))
+    assert second.finish().images == 2
+
+
+def test_two_exports_into_one_folder_end_complete(tmp_path: Path) -> None:
+    def export(first: int) -> None:
+        made = writer(tmp_path)
+        for number in range(first, 30, 2):
+            made.add(item(f"image {number}"))
+            made.finish()
+
+    threads = [threading.Thread(target=export, args=(first,)) for first in (0, 1)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    made = writer(tmp_path)
+    assert all(made.has(f"image {number}") for number in range(30))
+    assert made.finish().images == 30
+    assert made.changed_by_hand() == ()
+
+
+def test_without_locks_a_data_set_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    filled(tmp_path)
+    assert writer(tmp_path).finish().images == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from napari_itaclip.errors import FormatError, MissingExtraError
+from napari_itaclip.errors import FormatError
 from napari_itaclip.formats.model import ExportOptions, Georeference, LabelClass, LabelledImage
 from napari_itaclip.formats.ome_zarr import OME_ZARR, read, sniff
 from tests.formats.difficult import (
@@ -200,8 +199,10 @@ def test_impossible_sizes_are_refused_before_anything_is_read(tmp_path: Path) ->
         read(folder)
 
 
-def test_without_zarr_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    assert OME_ZARR.render is not None
-    with pytest.raises(MissingExtraError, match=r"napari-itaclip\[omezarr\]"):
-        OME_ZARR.render(difficult_image(), ExportOptions())
+@pytest.mark.parametrize("inner", ["labels", "labels/cells", "labels/cells/s0"])
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path, inner: str) -> None:
+    folder = foreign(tmp_path / "a.zarr", np.ones((4, 4), np.uint8), {})
+    (folder / inner).rename(tmp_path / "elsewhere")
+    (folder / inner).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(FormatError, match="leads out"):
+        read(folder).load("a")

@@ -1,28 +1,31 @@
 """Data sets that this package wrote, read by other people's libraries.
 
-The libraries (datumaro, supervision, pycocotools, Label Studio's converter) live in an environment
-of their own, ``.venv-readers`` beside ``.venv``, or the one whose Python ITACLIP_READERS_PYTHON
-names: they ask for older versions of what napari's environment has. Without it these tests skip.
+The libraries (datumaro, supervision, OpenCV, pycocotools, Label Studio's converter) live in an
+environment of their own, ``.venv-readers`` beside ``.venv``, or the one whose Python
+ITACLIP_READERS_PYTHON names: they ask for older versions of what napari's environment has. Without
+it these tests skip.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from napari_itaclip.errors import FormatError
-from napari_itaclip.formats.model import ExportOptions, LabelledImage, Rendered
+from napari_itaclip.formats.model import ExportOptions, LabelledImage
+from napari_itaclip.formats.reading.voc import VOID_NAME
 from napari_itaclip.formats.registry import FORMATS
 from tests.formats.difficult import (
     UNLABELLED,
@@ -47,8 +50,8 @@ READS = {
     "coco-instances": ("pycocotools", "datumaro", "supervision"),
     "coco-polygons": ("pycocotools", "datumaro", "supervision"),
     "coco-panoptic": ("datumaro",),
-    "yolo": ("supervision",),
-    "labelme": ("supervision",),
+    "yolo": ("supervision", "opencv"),
+    "labelme": ("supervision", "opencv"),
     "cvat": ("datumaro",),
     "label-studio": ("label_studio_converter",),
 }
@@ -60,12 +63,7 @@ KEEPS_BACKGROUND = ("voc", "coco-panoptic")
 HOLDS_AT_MOST = {"voc": 254}
 """Classes."""
 
-
-DRAWS_EDGES = (
-    ("coco-polygons", "supervision"),
-    ("yolo", "supervision"),
-    ("labelme", "supervision"),
-)
+DRAWS_EDGES = (("coco-polygons", "supervision"),)
 """Libraries that round corners to whole pixels and colour an outline's own pixels as well."""
 
 OPTIONS = {"labelme": ExportOptions(tolerance=0.01)}
@@ -88,52 +86,36 @@ def readers_python() -> Path | None:
     given = os.environ.get("ITACLIP_READERS_PYTHON")
     if given:
         return Path(given)
+    folder = ROOT / ".venv-readers"
     scripts = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
-    python = ROOT / ".venv-readers" / scripts
-    return python if python.is_file() else None
+    return folder / scripts if (folder / ".ready").is_file() else None
 
 
-def artificial() -> Iterator[Case]:
-    """Return the data sets that are made to be difficult."""
+@lru_cache
+def cases() -> Mapping[str, Case]:
+    """Return all data sets: some made to be difficult, and parts of the shared ones' images."""
+    found = []
     for item in (difficult_image("one"), touching_image(), many_classes_image()):
         picture = np.full((*item.shape, 3), 127, np.uint8)
-        yield Case(item.name, (LabelledImage(**{**vars(item), "image": picture}),))
+        found.append(Case(item.name, (replace(item, image=picture),)))
+    found += [Case(one.name, one.items) for one in shared_sets(2, CROP)]
+    return {one.name: one for one in found}
 
 
-def real() -> Iterator[Case]:
-    """Return parts of images of each of the shared data sets, with their ground truth."""
-    for one in shared_sets(2, CROP):
-        yield Case(one.name, one.items)
+def holds(format_: str, case: str) -> bool:
+    """Tell whether a format holds a data set's classes."""
+    return len(cases()[case].items[0].classes) <= HOLDS_AT_MOST.get(format_, 10**6)
 
 
-@dataclass(frozen=True)
-class Results:
-    """What was written, and the folders with what the other libraries read."""
-
-    cases: Mapping[str, Case]
-    rendered: Mapping[tuple[str, str], Mapping[str, Rendered]]
-    folder: Path
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Write all data sets in all formats, and have them read in one go."""
-    python = readers_python()
-    if python is None:
-        pytest.skip("no .venv-readers (see CONTRIBUTING.md) and no ITACLIP_READERS_PYTHON")
-    folder = tmp_path_factory.mktemp("readers")
-    cases = {one.name: one for one in (*artificial(), *real())}
-    rendered, jobs = {}, []
+def read_everything(python: Path, folder: Path) -> None:
+    """Write all data sets in all formats, and have them read by one process."""
+    jobs = []
     for format_, readers in READS.items():
-        for name, case in cases.items():
-            if len(case.items[0].classes) > HOLDS_AT_MOST.get(format_, 10**6):
+        for name, case in cases().items():
+            if not holds(format_, name):
                 continue
             place = folder / format_ / name
-            rendered[format_, name] = write(
-                FORMATS[format_], case.items, place, OPTIONS.get(format_)
-            )
-            if format_ == "voc":
-                for_datumaro(place)
+            write(FORMATS[format_], case.items, place, OPTIONS.get(format_))
             jobs += [
                 {
                     "reader": reader,
@@ -150,13 +132,30 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
-    return Results(cases, rendered, folder / "out")
+    message = done.stderr.decode(errors="replace")[-2000:] if done.returncode else ""
+    (folder / "done.txt").write_text(message, encoding="utf-8")
 
 
-def seen(results: Results, reader: str, format_: str, case: str) -> dict[str, NDArray[np.object_]]:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with what the other libraries read; made once for all test processes."""
+    python = readers_python()
+    if python is None:
+        pytest.skip("no .venv-readers (see CONTRIBUTING.md) and no ITACLIP_READERS_PYTHON")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "readers"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (folder / "done.txt").exists():
+            read_everything(python, folder)
+    message = (folder / "done.txt").read_text(encoding="utf-8")
+    assert not message, message
+    return folder / "out"
+
+
+def seen(results: Path, reader: str, format_: str, case: str) -> dict[str, NDArray[np.object_]]:
     """Return the class names of the pixels of each image, as a library read them."""
-    folder = results.folder / reader / format_ / case
+    folder = results / reader / format_ / case
     error = folder / "error.txt"
     assert not error.exists(), error.read_text(encoding="utf-8")
     found = {}
@@ -168,21 +167,22 @@ def seen(results: Results, reader: str, format_: str, case: str) -> dict[str, ND
     return found
 
 
-def expected(item: LabelledImage, format_: str) -> NDArray[np.object_]:
+def expected(item: LabelledImage, format_: str, reader: str) -> NDArray[np.object_]:
     """Return the class names of the pixels, without what the format has no place for."""
     names = named(item)
+    if format_ == "voc":
+        # Its list of names has one in each line; the writer says so ("names changed").
+        names = np.frompyfunc(lambda name: " ".join(name.split()), 1, 1)(names)
+        if item.instances is not None:  # then datumaro takes the objects alone
+            names[item.instances == 0] = UNLABELLED
+    if format_ == "yolo" and reader == "opencv":  # the files count classes, but for the background
+        things = [one for one in item.classes if not one.background]
+        names[:] = UNLABELLED
+        for at, one in enumerate(things):
+            names[item.mask(one.id)] = f"#{at}"
     if item.background is not None and format_ not in KEEPS_BACKGROUND:
         names[item.mask(item.background.id)] = UNLABELLED
     return names
-
-
-def for_datumaro(folder: Path) -> None:
-    """Do what datumaro wants of VOC's folders: it reads colours and has to know all of them."""
-    shutil.rmtree(folder / "SegmentationObject", ignore_errors=True)
-    file = folder / "labelmap.txt"
-    text = file.read_text(encoding="utf-8")
-    if "224,224,192" not in text:
-        file.write_text(f"{text}__void__:224,224,192::\n", encoding="utf-8")
 
 
 def codes(names: NDArray[np.object_]) -> NDArray[np.intp]:
@@ -206,19 +206,17 @@ CASES = ["one", "touching", "many", *shared_names()]
     ("format_", "reader"), [(name, reader) for name, all_ in READS.items() for reader in all_]
 )
 def test_other_libraries_read_the_same_pixels(
-    results: Results, format_: str, reader: str, case: str
+    results: Path, format_: str, reader: str, case: str
 ) -> None:
-    if (format_, case) not in results.rendered:
+    if not holds(format_, case):
         pytest.skip(f"{format_} does not hold so many classes")
     found = seen(results, reader, format_, case)
-    items = results.cases[case].items
+    items = cases()[case].items
     assert sorted(found) == sorted(item.name for item in items)
     for item in items:
-        wanted = expected(item, format_)
+        wanted = expected(item, format_, reader)
         if format_ == "voc":
-            # Its list of names has one in each line; the writer says so ("names changed").
-            wanted = np.frompyfunc(lambda name: " ".join(name.split()), 1, 1)(wanted)
-            found[item.name][found[item.name] == "__void__"] = UNLABELLED
+            found[item.name][found[item.name] == VOID_NAME] = UNLABELLED
         different = found[item.name] != wanted
         if (format_, reader) in DRAWS_EDGES:
             assert not (different & ~beside_borders(wanted, item)).any()
@@ -228,7 +226,7 @@ def test_other_libraries_read_the_same_pixels(
 
 @pytest.mark.parametrize("format_", list(FORMATS))
 def test_the_losses_that_are_reported_are_those_that_happen(tmp_path: Path, format_: str) -> None:
-    for case in (*artificial(), *real()):
+    for case in cases().values():
         try:
             rendered = write(FORMATS[format_], case.items, tmp_path / case.name)
         except FormatError:

@@ -100,16 +100,6 @@ def test_one_ring_through_the_centres_is_exact_for_tools_that_draw_edges(mask: M
     assert len(rings) == ndimage.label(mask, np.ones((3, 3)))[1]
 
 
-@settings(max_examples=25)
-@given(MASKS)
-def test_opencv_fills_the_rings_exactly(mask: Mask) -> None:
-    cv2 = pytest.importorskip("cv2")
-    again = np.zeros(mask.shape, np.uint8)
-    for ring in polygons(mask, centres=True):
-        cv2.fillPoly(again, [(ring + 0.5).astype(np.int32)], 1)
-    np.testing.assert_array_equal(again, mask)
-
-
 @pytest.mark.parametrize("mask", [RING, CHECKERBOARD, np.eye(5, dtype=bool), np.ones((1, 1), bool)])
 @pytest.mark.parametrize("centres", [False, True])
 def test_polygons_have_three_points_or_more(mask: Mask, centres: bool) -> None:

@@ -25,11 +25,13 @@ from napari_itaclip.formats.tiff import TIFF
 from napari_itaclip.formats.voc import VOC, voc_values
 from tests.formats.difficult import (
     NASTY_NAMES,
+    UNLABELLED,
     classes_named,
     difficult_image,
     images,
     kinds,
     many_classes_image,
+    named,
     opened,
     pixels_lost,
     round_trip,
@@ -166,8 +168,51 @@ def test_voc_has_a_colour_table_void_and_lists(tmp_path: Path) -> None:
     assert (lists / "train.txt").read_text() == "one\n"
     assert (lists / "val.txt").read_text() == "two\n"
     lines = (tmp_path / "labelmap.txt").read_text().splitlines()
-    assert len(lines) == 1 + len(NASTY_NAMES)
+    assert len(lines) == 2 + len(NASTY_NAMES)
     assert lines[1].startswith("background:")
+    assert lines[-1] == "__void__:224,224,192::"
+    (tmp_path / "labelmap.json").unlink()
+    found = opened(VOC, tmp_path)
+    assert [one.color for one in found.classes] == [one.color for one in item.classes]
+    assert (found.load("one").unlabelled == item.unlabelled).all()
+
+
+def test_voc_gives_objects_the_colours_of_voc(tmp_path: Path) -> None:
+    item = touching_image()
+    write(VOC, [item], tmp_path)
+    with Image.open(tmp_path / "SegmentationObject" / "touching.png") as image:
+        table = np.array(image.getpalette()).reshape(-1, 3)
+        assert (np.asarray(image) == item.instances).all()
+    assert table[[0, 1, 2, 3, 255]].tolist() == [
+        [0, 0, 0],
+        [128, 0, 0],
+        [0, 128, 0],
+        [128, 128, 0],
+        [224, 224, 192],
+    ]
+
+
+def test_voc_keeps_a_class_that_has_the_colour_of_void(tmp_path: Path) -> None:
+    classes = (LabelClass(0, "rest", "#000000", True), LabelClass(1, "__void__", "#e0e0c0"))
+    item = LabelledImage("x", np.array([[0, 1, 9]], np.uint8), classes)
+    found, rendered = round_trip(VOC, item, tmp_path)
+    assert found.classes == classes
+    assert pixels_lost(item, found) == 0
+    assert kinds(rendered) == {"colours shared"}
+    assert "__void__:224,224,192::\n__void__" not in (tmp_path / "labelmap.txt").read_text()
+
+
+def test_void_in_a_list_of_colours_is_no_class(tmp_path: Path) -> None:
+    """Datumaro writes colours, and void as a class among the others."""
+    (tmp_path / "SegmentationClass").mkdir()
+    colors = np.array([[[0, 0, 0], [224, 224, 192], [9, 9, 9], [1, 2, 3]]], np.uint8)
+    Image.fromarray(colors).save(tmp_path / "SegmentationClass" / "a.png")
+    (tmp_path / "labelmap.txt").write_text(
+        "background:0,0,0::\n__void__:224,224,192::\ncar:9,9,9::\n"
+    )
+    found = opened(VOC, tmp_path)
+    assert [(one.id, one.name) for one in found.classes] == [(0, "background"), (2, "car")]
+    assert named(found.load("a")).tolist() == [["background", UNLABELLED, "car", UNLABELLED]]
 
 
 def test_voc_gives_other_values_where_ids_do_not_fit(tmp_path: Path) -> None:
@@ -315,6 +360,8 @@ def test_a_single_file_names_its_classes(tmp_path: Path) -> None:
     "table",
     [
         '{"ignore": 9, "classes": {"1": "a", "2": "b"}}',
+        '{"ignore": [0, 9, 255], "classes": {"1": "a", "2": "b"}}',
+        '{"ignore": [[9], {}, "x", null], "void": {}, "classes": {"1": "a", "2": "b"}}',
         '{"classes": [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "color": "#123456"}]}',
         '{"categories": [{"id": 1, "name": "a", "color": [1, 2, 3]}, {"id": 2, "name": "b"}]}',
         '["a", "b"]',

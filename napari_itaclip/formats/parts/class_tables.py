@@ -102,7 +102,7 @@ def read_table(path: Path) -> ClassTable:
 
     JSON: what `table_text` wrote; ``{"classes": …}`` or ``{"categories": …}`` with a list of names,
     a list of ``{"id", "name", "color"}`` or names by value; or one of these alone. ``"ignore"`` is
-    the value of no class.
+    the value of no class, or a list of such values.
 
     Text: the first line is 0 if it says "background", -1 if it says "ignore", 1 otherwise.
 
@@ -132,7 +132,9 @@ def parse_table(content: str | bytes, called: object) -> ClassTable:
     else:
         nothing = {row.id for row in rows if row.name.strip().lower() in _UNLABELLED}
     rows = [row for row in rows if row.id is None or row.id not in nothing]
-    ignored = {top.get(key) for key in ("unlabelled", "ignore", "void")} | nothing
+    ignored = nothing | {
+        one for key in ("unlabelled", "ignore", "void") for one in _numbers(top.get(key))
+    }
     return _table(rows, ignored, called, exact=own or vocabulary is not None)
 
 
@@ -241,6 +243,12 @@ def _hex_color(value: object) -> str | None:
         if all(type(part) is int and 0 <= part <= 255 for part in parts):
             return "#" + "".join(f"{part:02x}" for part in parts)
     return None
+
+
+def _numbers(value: object) -> list[int]:
+    """Return the ids in a value that is one, or a list of some; whatever else is left out."""
+    listed = value if isinstance(value, list) else [value]
+    return [one for one in listed if type(one) is int and _is_id(one)]
 
 
 def _vocabulary_rows(data: object) -> dict[str, bool] | None:

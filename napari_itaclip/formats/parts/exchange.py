@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -217,39 +216,6 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return result
 
 
-def outline_of_box(
-    box: tuple[float, float, float, float], angle: float, center: tuple[float, float]
-) -> list[tuple[float, float]]:
-    """Return the corners of a box ``(x0, y0, x1, y1)`` turned clockwise around a point."""
-    x0, y0, x1, y1 = box
-    return _turned([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], angle, center)
-
-
-def outline_of_ellipse(
-    center: tuple[float, float], radii: tuple[float, float], angle: float
-) -> list[tuple[float, float]]:
-    """Return points around an ellipse that is turned clockwise around its centre."""
-    count = 180
-    steps = [2 * math.pi * step / count for step in range(count)]
-    (x, y), (rx, ry) = center, radii
-    points = [(x + rx * math.cos(step), y + ry * math.sin(step)) for step in steps]
-    return _turned(points, angle, center)
-
-
-def _turned(
-    points: Sequence[tuple[float, float]], angle: float, center: tuple[float, float]
-) -> list[tuple[float, float]]:
-    """Return points turned clockwise (rows point down) around a centre."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    return [
-        (
-            center[0] + (x - center[0]) * cos - (y - center[1]) * sin,
-            center[1] + (x - center[0]) * sin + (y - center[1]) * cos,
-        )
-        for x, y in points
-    ]
-
-
 def drawn_regions(
     item: LabelledImage, options: ExportOptions
 ) -> tuple[tuple[Region, ...], tuple[Loss, ...]]:
@@ -283,7 +249,8 @@ def left_out(item: LabelledImage, *held: str) -> tuple[Loss, ...]:
         The labels.
     held
         What the format does hold of "background and unlabelled" (which formats of objects cannot
-        tell apart), "instances", "confidence" and "georeference".
+        tell apart), "instances", "confidence", "georeference", and "name", which files named by
+        `paths.file_name` do not hold.
     """
     losses = [] if "background and unlabelled" in held else [*uncovered_losses(item)]
     if "instances" not in held and item.instances is not None:
@@ -292,7 +259,14 @@ def left_out(item: LabelledImage, *held: str) -> tuple[Loss, ...]:
         losses.append(Loss("confidence left out", "how sure each pixel is has no place here"))
     if "georeference" not in held and item.georeference is not None:
         losses.append(Loss("georeference left out", "the place on Earth has no place here"))
+    if "name" not in held:
+        losses += renamed(item.name, file_name(item.name))
     return tuple(losses)
+
+
+def renamed(name: str, kept: str) -> tuple[Loss, ...]:
+    """Return the loss of an image's name if it reads back as another one."""
+    return () if kept == name else (Loss("names changed", f"{name!r} is called {kept!r}"),)
 
 
 def small_objects(item: LabelledImage, least: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from napari_itaclip.errors import FormatError
+from napari_itaclip.formats.parts.bounded import read_bounded
 
 MAX_BYTES = 2**30
 """Larger files are refused; COCO's largest has 470 MB."""
@@ -35,14 +36,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
         If it cannot be read, is too large or too deep, is not valid JSON, or holds NaN, infinity,
         numbers of absurd length or an object with a key twice.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > max_bytes:
-        raise FormatError(f"{path} is larger than the {max_bytes:,} bytes that are read")
-    return parse_json(content, str(path))
+    return parse_json(read_bounded(path, max_bytes), str(path))
 
 
 def parse_json(content: bytes, what: str) -> Any:
@@ -94,6 +88,15 @@ def write_json(value: Any) -> bytes:
         raise FormatError(f"a name holds half of a character: {error.object!r:.80}") from error
     except ValueError as error:
         raise FormatError(f"a number cannot be written as JSON: {error}") from error
+
+
+def json_bytes(value: Any, *, ascii_only: bool = False) -> bytes:
+    """Return JSON in many lines for people to read, in UTF-8, the same bytes every time.
+
+    Text that UTF-8 cannot hold (half a character) survives only with ``ascii_only``.
+    """
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
+    return (text + "\n").encode("utf-8", "replace")
 
 
 def as_object(value: Any, what: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,13 +11,18 @@ from typing import Any
 
 from napari_itaclip.errors import FormatError, OutputError
 from napari_itaclip.formats.model import ExportOptions, LabelClass, Loss
-from napari_itaclip.formats.parts.bounded import json_bytes
-from napari_itaclip.formats.parts.json_files import read_json
+from napari_itaclip.formats.parts.json_files import json_bytes, read_json
 from napari_itaclip.formats.parts.staging import replace_files
 from napari_itaclip.formats.paths import file_name, inside
 from napari_itaclip.formats.registry import STATE_FOLDER
 
 SCHEMA = 1
+
+MAX_BYTES = 2**28
+"""Larger files of the state are neither written nor read: they take ten times as much memory."""
+
+_PATIENCE = 60.0
+"""Seconds to wait for another process that writes into the same data set."""
 
 GONE = "-"
 """Stands before the hash of a file that is to be deleted."""
@@ -60,6 +66,36 @@ class DatasetState:
 
     def __init__(self, folder: Path, format_name: str) -> None:
         self.folder = inside(folder, f"{STATE_FOLDER}/{format_name}")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other threads and processes from writing into the data set; ends with the process.
+
+        Where the file system has no locks, or the folder cannot be written to, there is none: then
+        writing shows what is wrong.
+
+        Raises
+        ------
+        OutputError
+            If another process does not let go of it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "lock", poll_interval=0.002, thread_local=False)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            raise OutputError(
+                f"another process is writing into the data set in {self.folder.parent.parent}; "
+                "wait for it to end"
+            ) from None
+        except (OSError, NotImplementedError):
+            pass  # as said above
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read_dataset(self) -> DatasetRecord | None:
         """Return what is known of the data set; None if there is none yet."""
@@ -114,6 +150,12 @@ class DatasetState:
     ) -> None:
         """Remember an image's files, and write ``files`` before; all of it or nothing."""
         record = json_bytes({"schema": SCHEMA, **asdict(image)}, ascii_only=True)
+        if len(record) > MAX_BYTES:
+            raise OutputError(
+                f"what the data set has to remember of {image.name!r} takes {len(record):,} bytes, "
+                f"more than the {MAX_BYTES:,} that are read again; write the image in parts, or as "
+                "png or tiff"
+            )
         replace_files(self.folder, {**(files or {}), self._image_path(image.name, part): record})
 
     def drop_image(self, name: str, part: str = "records") -> None:
@@ -125,7 +167,12 @@ class DatasetState:
 
     def images(self, part: str = "records") -> Iterator[ImageRecord]:
         """Return what is known of every image, in the order of their names."""
-        found = [_read_image(path) for path in (self.folder / part).rglob("*.json")]
+        found = []
+        for path in (self.folder / part).rglob("*.json"):
+            if path.is_file():  # an image "a.json/b" makes a folder
+                found.append(_read_image(path))
+                if self._image_path(found[-1].name, part) != path:
+                    raise _damaged(path, f"it is about {found[-1].name!r}")
         return iter(sorted(found, key=lambda one: one.name))
 
     def _image_path(self, name: str, part: str) -> Path:
@@ -158,16 +205,19 @@ def _read_image(path: Path) -> ImageRecord:
             name=str(data["name"]),
             files={str(file): str(value) for file, value in data["files"].items()},
             record=data["record"],
-            losses=tuple(Loss(**one) for one in data["losses"]),
+            losses=tuple(
+                Loss(str(one["kind"]), str(one["detail"]), int(one["pixels"]))
+                for one in data["losses"]
+            ),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
 
 
 def _checked(path: Path) -> dict[str, Any]:
     """Read a file of the state folder."""
     try:
-        data = read_json(path)
+        data = read_json(path, max_bytes=MAX_BYTES)
     except FormatError as error:
         raise _damaged(path, error) from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -19,13 +19,12 @@ from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     find_picture,
     image_name,
-    outline_of_box,
-    outline_of_ellipse,
     resolve_classes,
     unique_names,
 )
 from napari_itaclip.formats.parts.xml_files import Events, parse
 from napari_itaclip.formats.shapes.run_lengths import check_size
+from napari_itaclip.formats.shapes.turned import outline_of_box, outline_of_ellipse
 
 FILE_NAME = "annotations.xml"
 """The file of annotations in a data set's folder."""

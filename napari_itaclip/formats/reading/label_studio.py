@@ -16,8 +16,6 @@ from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     find_picture,
     image_name,
-    outline_of_box,
-    outline_of_ellipse,
     resolve_classes,
     unique_names,
 )
@@ -25,6 +23,7 @@ from napari_itaclip.formats.parts.json_files import read_json
 from napari_itaclip.formats.parts.xml_files import Events, parse
 from napari_itaclip.formats.shapes.brush import decode_brush
 from napari_itaclip.formats.shapes.run_lengths import check_size
+from napari_itaclip.formats.shapes.turned import outline_of_box, outline_of_ellipse
 
 FILE_NAME = "tasks.json"
 """The file of tasks in a data set's folder."""

@@ -19,7 +19,6 @@ from napari_itaclip.formats.model import LabelClass, LabelledImage, ReadableData
 from napari_itaclip.formats.parts.exchange import (
     FoundClass,
     find_picture,
-    outline_of_ellipse,
     resolve_classes,
     unique_names,
 )
@@ -36,6 +35,7 @@ from napari_itaclip.formats.reading.label_folder import walk
 from napari_itaclip.formats.shapes.filling import Patch, checked_ring, fill_drawn
 from napari_itaclip.formats.shapes.painting import Painted, paint
 from napari_itaclip.formats.shapes.run_lengths import check_size
+from napari_itaclip.formats.shapes.turned import outline_of_ellipse
 
 MARK = "napari_itaclip"
 

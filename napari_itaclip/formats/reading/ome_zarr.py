@@ -100,6 +100,7 @@ def _name(folder: Path, root: Path) -> str:
 def _open(folder: Path, inner: str = "") -> Any:
     """Open a group or array."""
     zarr = needed("zarr", "OME-Zarr", "omezarr")
+    _inside(folder, inner)
     try:
         return zarr.open(folder, mode="r", path=inner)
     except Exception as error:  # zarr and its codecs fail in many ways on damaged files
@@ -140,7 +141,8 @@ def _place(folder: Path, notes: list[str]) -> _Place:
 
 def _inside(folder: Path, inner: str) -> str:
     """Return a path inside a group, if it does not lead out of it."""
-    if inner.startswith("/") or "\\" in inner or ".." in inner.split("/"):
+    leaves = inner.startswith("/") or "\\" in inner or ".." in inner.split("/") or "\0" in inner
+    if leaves or not (folder / inner).resolve().is_relative_to(folder.resolve()):
         raise FormatError(f"{folder}: the path {inner!r} leads out of the folder")
     return inner
 

@@ -24,6 +24,12 @@ VOC_NAMES = (
 """The classes of VOC 2012, in the order of their values."""
 
 VOID = 255
+VOID_COLOR = "#e0e0c0"
+"""The colour that VOC gives to its void."""
+
+VOID_NAME = "__void__"
+"""What void is called in ``labelmap.txt``, for tools that want every colour named."""
+
 _CLASS_FOLDER = "SegmentationClass"
 
 
@@ -99,7 +105,7 @@ def _table(root: Path, classes: Sequence[LabelClass] | None) -> tuple[ClassTable
             table = _labelmap(file) if name == "labelmap.txt" else read_table(file)
             return (table if table.unlabelled else replace(table, unlabelled=void)), ()
     named = tuple(
-        LabelClass(value, name, _voc_color(value), value == 0)
+        LabelClass(value, name, voc_color(value), value == 0)
         for value, name in enumerate(VOC_NAMES)
     )
     note = "There is no list of classes beside the files: they are taken for those of VOC 2012."
@@ -107,21 +113,28 @@ def _table(root: Path, classes: Sequence[LabelClass] | None) -> tuple[ClassTable
 
 
 def _labelmap(file: Path) -> ClassTable:
-    """Read ``name:r,g,b:parts:actions``; a class's value is the number of its line, from 0."""
+    """Read ``name:r,g,b:parts:actions``; a class's value is the number of its line, from 0.
+
+    A line for void is counted but is no class.
+    """
     classes: list[LabelClass] = []
+    skipped = 0
     for number, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, *rest = line.split(":")
         parts = rest[0].split(",") if rest and rest[0].strip() else []
-        value = len(classes)
+        value = len(classes) + skipped
         try:
             rgb = [int(part) for part in parts]
         except ValueError:
             rgb = [-1]
         if rgb and (len(rgb) != 3 or not all(0 <= part <= 255 for part in rgb)):
             raise FormatError(f"{file}: line {number} must be 'name:red,green,blue::'")
-        color = "#" + bytes(rgb).hex() if rgb else _voc_color(value)
+        color = "#" + bytes(rgb).hex() if rgb else voc_color(value)
+        if name.strip() == VOID_NAME and color == VOID_COLOR:
+            skipped += 1
+            continue
         background = value == 0 and name.strip().lower() in ("background", "_background_")
         classes.append(LabelClass(value, name.strip(), color, background))
     if not classes:
@@ -161,7 +174,9 @@ def _by_color(picture: LabelPicture, table: ClassTable) -> LabelPicture:
     known = {one.color: one.id for one in table.classes}
     if len(known) < len(table.classes):
         return picture
-    used = [int(value) for value in np.unique(picture.values) if value not in table.unlabelled]
+    void = {value for value, color in picture.palette.items() if color == VOID_COLOR}
+    unlabelled = table.unlabelled | (set() if VOID_COLOR in known else void)
+    used = [int(value) for value in np.unique(picture.values) if value not in unlabelled]
     shown = {value: picture.palette.get(value, "") for value in used}
     if not used or any(color not in known for color in shown.values()):
         return picture
@@ -169,7 +184,7 @@ def _by_color(picture: LabelPicture, table: ClassTable) -> LabelPicture:
         return picture
     lookup = np.full(256, 1 << 24, dtype=np.uint32)  # no colour, for what is void
     for value, color in picture.palette.items():
-        if value not in table.unlabelled:
+        if value not in unlabelled:
             lookup[value] = int(color[1:], 16)
     return LabelPicture(lookup[picture.values], are_colors=True)
 
@@ -189,7 +204,7 @@ def _objects(path: Path, table: ClassTable) -> Labels:
     return objects
 
 
-def _voc_color(value: int) -> str:
+def voc_color(value: int) -> str:
     """Return VOC's own colour of a value: its bits spread over the high bits of the channels."""
     channels = (
         sum((value >> (3 * digit + channel) & 1) << (7 - digit) for digit in range(3))

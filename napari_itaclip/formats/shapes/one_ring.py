@@ -19,6 +19,10 @@ from napari_itaclip.formats.shapes.outlines import (
     through_centres,
 )
 
+INTO_PIXEL = 0.25
+"""From *centres* coordinates, where a pixel is a whole number, to those that files have: a tool
+that cuts them off or rounds them gets the whole number again."""
+
 
 def polygons(
     mask: NDArray[np.bool_],
