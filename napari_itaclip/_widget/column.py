@@ -7,12 +7,15 @@ from typing import Any
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_itaclip._widget.layers.layer_follower import LayerFollower
+from napari_itaclip._widget.panels.batch_panel import BatchPanel
 from napari_itaclip._widget.panels.confusion_panel import ConfusionPanel
 from napari_itaclip._widget.panels.edits_bar import EditsBar
 from napari_itaclip._widget.panels.empty_state import EmptyState
 from napari_itaclip._widget.panels.explore_panel import ExplorePanel
+from napari_itaclip._widget.panels.export_panel import ExportPanel
 from napari_itaclip._widget.panels.help_panel import HelpPanel
 from napari_itaclip._widget.panels.here_panel import HerePanel
+from napari_itaclip._widget.panels.import_panel import ImportPanel
 from napari_itaclip._widget.panels.input_panel import InputPanel
 from napari_itaclip._widget.panels.run_bar import RunBar
 from napari_itaclip._widget.panels.settings_panel import SettingsPanel
@@ -66,6 +69,9 @@ class DockColumn(QWidget):
         self.suggest_panel = SuggestPanel()
         self.here_panel = HerePanel()
         self.confusion_panel = ConfusionPanel()
+        self.export_panel = ExportPanel()
+        self.import_panel = ImportPanel()
+        self.batch_panel = BatchPanel()
         self.settings_panel = SettingsPanel(settings)
         self.status_line = StatusLine()
         self._make_sections()
@@ -96,6 +102,24 @@ class DockColumn(QWidget):
             tooltip="Which classes compete, and what may help.",
             name="confusion_section",
         )
+        self.export_section = make_section(
+            "Export",
+            self.export_panel,
+            tooltip="Write the labels into files that other tools read.",
+            name="export_section",
+        )
+        self.import_section = make_section(
+            "Import",
+            self.import_panel,
+            tooltip="Open labels from files as a layer.",
+            name="import_section",
+        )
+        self.batch_section = make_section(
+            "Batch",
+            self.batch_panel,
+            tooltip="Label a folder of images with the words and settings of this dock.",
+            name="batch_section",
+        )
         self.settings_section = make_section(
             "Settings",
             self.settings_panel,
@@ -121,6 +145,9 @@ class DockColumn(QWidget):
             self.explore_section,
             self.here_section,
             self.confusion_section,
+            self.export_section,
+            self.import_section,
+            self.batch_section,
             self.settings_section,
             self.help_section,
         ):

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 from napari_itaclip._widget.column import DockColumn
 from napari_itaclip._widget.competing import Competing
 from napari_itaclip._widget.controller import Controller
+from napari_itaclip._widget.data_sets import DataSets
 from napari_itaclip._widget.exploration import Exploration
 from napari_itaclip._widget.here import WhatIsHere
 from napari_itaclip._widget.layers.image_input import Scope, scope_problem
@@ -95,6 +96,8 @@ class SegmentDock(DockColumn):
         self.hover = HoverReadout(napari_viewer, self.exploration.hover, self)
         self._connect_exploration()
         self._connect_words()
+        self.data_sets = DataSets(napari_viewer, self.session, self.controller, self)
+        self.data_sets.connect(self, self.exploration, remember=self._remember)
         self.shortcuts = Shortcuts(napari_viewer, self, self._actions())
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
@@ -426,6 +429,7 @@ class SegmentDock(DockColumn):
         self.exploration.close()
         for model in (self.suggesting, self.here, self.competing):
             model.close()
+        self.data_sets.close()
         self.input_panel.close_panel()
         self.controller.close()
         self.session.close()

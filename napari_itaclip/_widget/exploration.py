@@ -241,6 +241,16 @@ class Exploration:
         self.state_changed.emit()
         self._update_comparison()
 
+    def keep_labels_as_a(self, labels: LabelSnapshot, description: str) -> bool:
+        """Keep other labels of the plane in view; returns whether they fit it."""
+        view = self._view()
+        if view is None or labels.labels.shape != view.plane.shape(view.entry.labels.shape):
+            return False
+        self._kept[id(view.entry.target), view.plane] = labels, description
+        self.state_changed.emit()
+        self._update_comparison()
+        return True
+
     @property
     def kept(self) -> str | None:
         """What is kept as A for the plane in view; None for nothing."""

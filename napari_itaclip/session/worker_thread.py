@@ -12,6 +12,10 @@ NICENESS = 5
 of its speed while the view is moved, for half as many frames again (docs/performance.md)."""
 
 
+_LOADING = threading.Lock()
+"""Held while libraries are loaded: how the loader works is one setting for all threads."""
+
+
 def prepare_thread() -> None:
     """Let the interface go first; called in the worker's thread before any other work.
 
@@ -36,16 +40,17 @@ def load_libraries() -> None:
     calls end up in theirs and the process crashes. Asking the loader to prefer a library's own
     symbols keeps them apart.
     """
-    if sys.platform == "linux" and "triton" not in sys.modules and _has_loaded("libLLVM"):
-        flags = sys.getdlopenflags()
-        sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
-        try:
-            import triton  # type: ignore[import-not-found, import-untyped, unused-ignore] # noqa: F401
-        except ImportError:
-            pass
-        finally:
-            sys.setdlopenflags(flags)
-    import open_clip  # noqa: F401 - brings torch and torchvision
+    with _LOADING:
+        if sys.platform == "linux" and "triton" not in sys.modules and _has_loaded("libLLVM"):
+            flags = sys.getdlopenflags()
+            sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+            try:
+                import triton  # type: ignore[import-not-found, import-untyped, unused-ignore] # noqa: F401
+            except ImportError:
+                pass
+            finally:
+                sys.setdlopenflags(flags)
+        import open_clip  # noqa: F401 - brings torch and torchvision
 
 
 def _has_loaded(library: str) -> bool:

@@ -120,6 +120,11 @@ class LabelsBinding:
             return {}
         return self._legend.extra_in(self._painted.present())
 
+    @property
+    def legend(self) -> Mapping[int, LegendEntry]:
+        """What the layer's values mean or have meant, classes that were removed included."""
+        return self._legend.entries
+
     # ---- automatic labels ----------------------------------------------------------------------
 
     def write(
