@@ -47,7 +47,7 @@ def review(
         return
     from napari_itaclip._widget.review.window import review_in_window
 
-    review_in_window(folder, order=wanted, include_reviewed=include_reviewed)
+    review_in_window(folder, order=wanted, include_reviewed=include_reviewed, tell=say)
 
 
 def _order(text: str) -> Order:
@@ -76,6 +76,10 @@ def _print_queue(state: BatchState, order: Order, include_reviewed: bool, as_jso
         table.add_row(escape(entry.name), f"{entry.uncertainty:.3f}", state_text, edited)
     if queue.entries:
         out.print(table)
+    elif not queue.progress.total:
+        say("The batch has not labelled any image yet.")
+    else:
+        say("All images are reviewed; --include-reviewed lists them.")
     out.print(queue.progress.text, highlight=False)
 
 

@@ -48,12 +48,15 @@ class Corrections:
     left_in_order : bool
         Whether the person went on to another image or closed the window after them. False in what
         a crash left behind.
+    verdict : str
+        What the person decided of the image with these labels; empty: nothing yet.
     """
 
     labels: Labels
     edited: Mask
     base: str
     left_in_order: bool = False
+    verdict: str = ""
 
     def applied_to(self, labels: Labels) -> Labels:
         """Return a copy of labels ``(H, W)`` with the edited pixels put in.
@@ -116,7 +119,11 @@ def encode_corrections(corrections: Corrections) -> bytes:
     pixels[..., 1] = wide & 255
     pixels[..., 2] = np.where(corrections.edited, 255, 0)
     about = PngInfo()
-    facts = {"base": corrections.base, "left_in_order": corrections.left_in_order}
+    facts = {
+        "base": corrections.base,
+        "left_in_order": corrections.left_in_order,
+        "verdict": corrections.verdict,
+    }
     about.add_text(_COMMENT, json.dumps(facts))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about, compress_level=_LEAST_COMPRESSION)
@@ -152,6 +159,7 @@ def decode_corrections(content: bytes, shape: tuple[int, int]) -> Corrections:
             facts: Any = json.loads(image.info[_COMMENT])
             pixels = np.asarray(image)
             base, left_in_order = str(facts["base"]), facts["left_in_order"] is True
+            verdict = str(facts.get("verdict", ""))
     except FormatError:
         raise
     except Exception as error:  # Pillow fails in many ways on damaged files
@@ -159,7 +167,7 @@ def decode_corrections(content: bytes, shape: tuple[int, int]) -> Corrections:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise FormatError("the saved corrections cannot be read: they are no RGB picture")
     labels = (pixels[..., 0].astype(np.uint16) << 8) | pixels[..., 1]
-    return Corrections(labels, pixels[..., 2] > 127, base, left_in_order)
+    return Corrections(labels, pixels[..., 2] > 127, base, left_in_order, verdict)
 
 
 Failed = Callable[[str, str], None]
@@ -184,6 +192,8 @@ class AutosaveFolder:
         self._failed = failed
         self._waiting: dict[str, Callable[[], Corrections]] = {}
         self._last: dict[str, Future[None]] = {}
+        self._saves: dict[str, int] = {}
+        self._dismissed: dict[str, int] = {}
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "itaclip-autosave")
 
@@ -205,14 +215,35 @@ class AutosaveFolder:
         with self._lock:
             waits = key in self._waiting
             self._waiting[key] = make
-        if not waits:
-            self._last[key] = self._thread.submit(self._write, key)
+            self._saves[key] = self._saves.get(key, 0) + 1
+            if not waits:
+                self._last[key] = self._thread.submit(self._write, key)
 
     def discard(self, key: str) -> None:
         """Remove the corrections of an image, also those that wait to be written."""
         with self._lock:
             self._waiting.pop(key, None)
-        self._last[key] = self._thread.submit(self._remove, key)
+            self._last[key] = self._thread.submit(self._remove, key)
+
+    def dismiss(self, key: str) -> int:
+        """Take no notice of what was saved of an image up to now, though it stays on disk.
+
+        Returns
+        -------
+        int
+            For `discard_dismissed`.
+        """
+        with self._lock:
+            self._dismissed[key] = self._saves.get(key, 0)
+            return self._dismissed[key]
+
+    def discard_dismissed(self, key: str, dismissed: int) -> None:
+        """Remove what `dismiss` was about, unless something newer was saved."""
+        with self._lock:
+            if self._saves.get(key, 0) != dismissed:
+                return
+            self._waiting.pop(key, None)
+            self._last[key] = self._thread.submit(self._remove, key)
 
     def find(self, key: str, shape: tuple[int, int]) -> SavedCorrections | None:
         """Return what was saved of an image; None if there is nothing.
@@ -222,7 +253,10 @@ class AutosaveFolder:
         FormatError
             If there is something that cannot be read.
         """
-        last = self._last.pop(key, None)
+        with self._lock:
+            if self._dismissed.get(key, -1) == self._saves.get(key, 0):
+                return None
+            last = self._last.get(key)
         if last is not None:
             last.result()
         path = self.path(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,31 @@ from napari_itaclip.annotation.autosave import (
     fingerprint,
 )
 from napari_itaclip.annotation.hand_edits import Labels
+from napari_itaclip.errors import FormatError
 from napari_itaclip.session.review_files import ReviewImage
 from napari_itaclip.session.worker import Post
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What lies on disk of corrections to an image.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (H, W), or None
+        The image's labels with corrections that were left in order; None if there are none.
+    offer : SavedCorrections or None
+        What a crash left behind.
+    fits : bool
+        Whether the offer was made on the very labels that the image has now.
+    problem : str or None
+        Why corrections cannot be read.
+    """
+
+    labels: Labels | None = None
+    offer: SavedCorrections | None = None
+    fits: bool = False
+    problem: str | None = None
 
 
 class OpenCorrections:
@@ -34,48 +58,44 @@ class OpenCorrections:
     ----------
     offer : SavedCorrections or None
         What a crash left behind of this image. While it is there nothing is written over it.
+    offer_fits : bool
+        Whether the offer was made on the very labels that the image has now.
     lost : dict of str to str
         Corrections that could not be written, and why, by the image's key.
     """
 
     def __init__(self, folder: Path, post: Post, failed: Callable[[str], None]) -> None:
         self.offer: SavedCorrections | None = None
+        self.offer_fits = False
         self.lost: dict[str, str] = {}
         self._post, self._failed = post, failed
         self._image: ReviewImage | None = None
         self._saved: Labels | None = None
         self._files = AutosaveFolder(folder, self._note_lost)
 
-    @property
-    def offer_fits(self) -> bool:
-        """Whether the offer was made on the very labels that the image has now."""
-        if self.offer is None or self._image is None:
-            return False
-        return self.offer.corrections.base == fingerprint(self._image.labels)
-
     def forget(self) -> None:
         """Look at no image."""
         self._image = self._saved = self.offer = None
 
-    def begin(self, image: ReviewImage) -> Labels:
-        """Look at an image; return its labels with the corrections that were left in order.
+    def look(self, image: ReviewImage) -> Found:
+        """Return what lies on disk of corrections to an image; may be called in any thread."""
+        try:
+            saved = self._files.find(image.record.key, image.record.shape)
+            if saved is None:
+                return Found()
+            fits = saved.corrections.base == fingerprint(image.labels)
+            if fits and saved.corrections.left_in_order:
+                return Found(saved.corrections.applied_to(image.labels))
+        except FormatError as error:
+            return Found(problem=str(error))
+        return Found(offer=saved, fits=fits)
 
-        Raises
-        ------
-        FormatError
-            If there are corrections that cannot be read. The image is looked at all the same.
-        """
+    def begin(self, image: ReviewImage, found: Found) -> None:
+        """Look at an image of which that was found."""
         self.settle(image)
-        self.offer = None
-        found = self._files.find(image.record.key, image.record.shape)
-        if found is None:
-            return image.labels
-        corrections = found.corrections
-        if corrections.left_in_order and corrections.base == fingerprint(image.labels):
-            self._saved = corrections.applied_to(image.labels)
-            return self._saved
-        self.offer = found
-        return image.labels
+        self.offer, self.offer_fits = found.offer, found.fits
+        if found.labels is not None:
+            self._saved = found.labels
 
     def settle(self, image: ReviewImage) -> None:
         """Take an image's labels as saved: there is nothing open."""
@@ -112,6 +132,21 @@ class OpenCorrections:
             self.offer = None
             self.lost.pop(self._image.record.key, None)
             self._files.discard(self._image.record.key)
+
+    def dismiss(self) -> Callable[[], None]:
+        """Take no more notice of this image's corrections; they become labels.
+
+        Returns
+        -------
+        callable
+            Deletes them, unless there are newer ones; may be called in any thread.
+        """
+        if self._image is None:
+            return lambda: None
+        key = self._image.record.key
+        self.lost.pop(key, None)
+        dismissed = self._files.dismiss(key)
+        return lambda: self._files.discard_dismissed(key, dismissed)
 
     def close(self) -> None:
         """Wait until everything is written or has failed."""

@@ -46,6 +46,50 @@ def finish_exports(state: BatchState) -> object:
     return refresh.finish_exports(state)
 
 
+def mark_stale(state: BatchState, key: str) -> None:
+    """Note on disk that an image's exports are to be written again.
+
+    Raises
+    ------
+    OutputError
+        If that cannot be written.
+    """
+    write_atomically(state.path(_STALE, key, _SUFFIX), b"")
+
+
+def left_over(state: BatchState) -> tuple[str, ...]:
+    """Return the images whose exports an earlier review did not come to."""
+    folder = state.folder / _STALE
+    found = (path.relative_to(folder) for path in folder.rglob(f"*{_SUFFIX}"))
+    keys = (path.as_posix().removesuffix(_SUFFIX) for path in found)
+    return tuple(sorted(key for key in keys if state.has_item(key)))
+
+
+def write_left_over(state: BatchState) -> Mapping[str, str]:
+    """Write the exports that a review did not come to, and wait for it.
+
+    Returns
+    -------
+    mapping of str to str
+        What could not be written, see `ExportRefresher.errors`.
+
+    Raises
+    ------
+    OutputError
+        If somebody else is working on the batch.
+    """
+    with state.lock():
+        exports = ExportRefresher(
+            state, refresh_exports, finish_exports, lambda _: None, lambda: None
+        )
+        try:
+            exports.request(*left_over(state))
+            exports.flush()
+        finally:
+            exports.close()
+    return exports.errors
+
+
 class ExportRefresher:
     """Writes exports again after corrections, one image after the other.
 
@@ -82,6 +126,7 @@ class ExportRefresher:
         self._written: set[str] = set()
         self._running: str | None = None
         self._working = False
+        self._closing = False
         self._thread = ThreadPoolExecutor(1, "itaclip-exports")
 
     @property
@@ -104,10 +149,7 @@ class ExportRefresher:
 
     def left_over(self) -> tuple[str, ...]:
         """Return the images whose exports an earlier review did not come to."""
-        folder = self._state.folder / _STALE
-        found = (path.relative_to(folder) for path in folder.rglob(f"*{_SUFFIX}"))
-        keys = (path.as_posix().removesuffix(_SUFFIX) for path in found)
-        return tuple(sorted(key for key in keys if self._state.has_item(key)))
+        return left_over(self._state)
 
     @contextmanager
     def changing(self, key: str) -> Iterator[None]:
@@ -120,7 +162,7 @@ class ExportRefresher:
         OutputError
             If that note cannot be written.
         """
-        write_atomically(self._state.path(_STALE, key, _SUFFIX), b"")
+        mark_stale(self._state, key)
         with self._wake:
             self._held.add(key)
             if key in self._queue:
@@ -141,36 +183,46 @@ class ExportRefresher:
                 if key not in self._queue:
                     self._queue.append(key)
             self._errors.pop(WHOLE, None)
-            start = not self._working
-            self._working = True
+            start = not self._working and not self._closing
+            self._working = self._working or start
         if start:
             self._thread.submit(self._work)
-        self._changed()
+        self._post(self._changed)
 
     def retry(self) -> None:
         """Try again what failed."""
         self.request(*(key for key in self.errors if key != WHOLE))
 
+    def flush(self) -> None:
+        """Wait until everything that was asked for is written or has failed."""
+        self._thread.submit(lambda: None).result()
+
+    def stop(self) -> None:
+        """Begin no other image: what is not done by then is noted on disk for the next review."""
+        with self._wake:
+            self._closing = True
+
     def close(self) -> None:
-        """Wait until everything is written, and end the thread."""
+        """Wait for what is being written, leave the rest to the next review, end the thread."""
+        self.stop()
         self._thread.shutdown(wait=True)
 
     def _work(self) -> None:
         while True:
             while self._write_next():
                 self._post(self._changed)
-            if self._written:
+            if self._written and not self._closing:
                 self._try(WHOLE, self._complete)
             with self._wake:
                 # What was asked for meanwhile has found this thread at work.
-                if not self._queue:
+                if not self._queue or self._closing:
                     self._working = False
                     break
         self._post(self._changed)
 
     def _write_next(self) -> bool:
         with self._wake:
-            if not self._queue:
+            if not self._queue or self._closing:
                 return False
             self._running = key = self._queue.pop(0)
         if self._try(key, lambda: self._write(key)):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_itaclip.annotation.hand_edits import Labels
+from napari_itaclip.annotation.hand_edits import Labels, Mask
 from napari_itaclip.annotation.relabel_ids import values_in
 from napari_itaclip.annotation.review_queue import QueueEntry
 from napari_itaclip.batch._json import read_json, write_json
@@ -190,11 +190,17 @@ def read_picture(record: ItemRecord, path: Path) -> tuple[NDArray[Any], str | No
     return picture, None
 
 
-def problem_with(image: ReviewImage, labels: Labels, vocabulary: Vocabulary) -> str | None:
-    """Say why labels ``(H, W)`` cannot be an image's, and the way out; None if they can."""
-    if labels.shape != image.labels.shape:
-        return "The labels layer has another size now: go to another image and come back."
-    unknown = values_in(labels) - {0, *vocabulary.ids} - values_in(image.automatic)
+def problem_with(
+    image: ReviewImage, labels: Labels, changed: Mask, vocabulary: Vocabulary
+) -> str | None:
+    """Say why labels ``(H, W)`` cannot be an image's, and the way out; None if they can.
+
+    ``changed`` are those that are not the batch's.
+    """
+    rows = changed.any(axis=1)
+    # Of large images only the rows that a person painted in are looked through.
+    unknown = values_in(labels[rows][changed[rows]]) - {0, *vocabulary.ids}
+    unknown -= values_in(image.automatic) if unknown else set()
     if not unknown:
         return None
     return (
@@ -227,18 +233,19 @@ def save_labels(state: BatchState, image: ReviewImage, labels: Labels) -> Review
     ItaclipError
         If something cannot be written; the labels are then as before, whole.
     """
-    record = image.record
+    # Not the record as it was read: the exports and an earlier decision may have written to it.
+    record = state.item(image.record.key)
     copy = state.path(_AUTOMATIC, record.key, ".png")
     if not _is_automatic(copy, record):
         write_atomically(copy, _read_bytes(inside(state.folder, record.labels)))
     state.save_edits(record, labels != image.automatic)
-    written = replace(state.save_labels(state.item(record.key), labels), edited=True)
+    written = replace(state.save_labels(record, labels), edited=True)
     if image.found is not None:
         # The exports may need the picture, and nobody else would know where it is.
         source = replace(written.source, path=state.place(image.found))
         written = replace(written, source=source)
     state.save_item(written)
-    return replace(image, record=written, labels=np.array(labels))
+    return replace(image, record=written, labels=labels)
 
 
 def save_decision(

@@ -2,130 +2,40 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from psygnal import Signal
 
-from napari_itaclip.annotation.autosave import SavedCorrections
-from napari_itaclip.annotation.hand_edits import Labels
-from napari_itaclip.annotation.review import UncertainRegion, least_certain_regions, next_region
-from napari_itaclip.annotation.review_queue import Order, QueueEntry, ReviewQueue
+from napari_itaclip.annotation.hand_edits import Labels, Mask
+from napari_itaclip.annotation.review_queue import QueueEntry, ReviewQueue
 from napari_itaclip.batch.records import ReviewVerdict
-from napari_itaclip.batch.state import BatchState
 from napari_itaclip.errors import ItaclipError
-from napari_itaclip.session.outcome import Message
-from napari_itaclip.session.pictures import Region
-from napari_itaclip.session.review_corrections import OpenCorrections
+from napari_itaclip.session.review_decisions import Decision
+from napari_itaclip.session.review_doubt import uncertain_regions
 from napari_itaclip.session.review_exports import (
     ExportRefresher,
-    Finish,
-    Refresh,
-    finish_exports,
-    refresh_exports,
 )
 from napari_itaclip.session.review_files import (
-    ReviewImage,
     drop_decision,
     problem_with,
-    read_entries,
-    read_position,
     save_decision,
-    save_labels,
-    save_position,
 )
-from napari_itaclip.session.review_reading import ReadAhead
-from napari_itaclip.session.worker import Post
-from napari_itaclip.vocabulary.classes import Vocabulary
+from napari_itaclip.session.review_view import ReviewView
+
+_OTHER_SIZE = "The labels layer has another size now: go to another image and come back."
 
 _SHOWN_PROBLEMS = 3
 """How many unreadable records a message names."""
 
 
-class ReviewSession:
+class ReviewSession(ReviewView):
     """The review of one batch; nobody else may write to it meanwhile.
 
     Whoever shows the labels sets `read_labels` and listens to the signals. Every signal is sent in
-    the thread that the session was made in.
-
-    Parameters
-    ----------
-    state : BatchState
-        The batch.
-    post : callable
-        Brings a function into the owner's thread, see `worker.Post`.
-    order : {"uncertainty", "name"}
-        In which order the images come.
-    include_reviewed : bool
-        Whether to walk the images, too, that are done already.
-    refresh, finish : callable
-        Write exports, see `batch.refresh`.
-
-    Attributes
-    ----------
-    queue : ReviewQueue
-        The images and what was decided of them.
-    vocabulary : Vocabulary
-        The classes.
-    image : ReviewImage or None
-        What is looked at; None if it cannot be read, or there is nothing left.
-    labels : ndarray of int, shape (H, W), or None
-        What its labels were when it was shown: with corrections that were left in order.
-    corrections : OpenCorrections
-        Those that nothing was decided about.
-
-    Raises
-    ------
-    ItaclipError
-        If the batch cannot be read, or somebody else is working on it.
+    the thread that the session was made in. See `ReviewView` for parameters and attributes.
     """
-
-    image_changed = Signal()
-    """Another image is looked at, or none."""
-    labels_changed = Signal(object)
-    """The labels shown should become these, as one step that can be undone."""
-    queue_changed = Signal()
-    """Something was decided, or other images are walked."""
-    offer_changed = Signal()
-    exports_changed = Signal()
-    said = Signal(object)
-    """A `Message` for the person."""
-
-    def __init__(
-        self,
-        state: BatchState,
-        post: Post,
-        *,
-        order: Order = "uncertainty",
-        include_reviewed: bool = False,
-        refresh: Refresh = refresh_exports,
-        finish: Finish = finish_exports,
-    ) -> None:
-        self.state = state
-        self.vocabulary: Vocabulary = state.vocabulary
-        self.image: ReviewImage | None = None
-        self.labels: Labels | None = None
-        self.read_labels: Callable[[], Labels | None] = lambda: None
-        self._resources = ExitStack()
-        self._resources.enter_context(state.lock())
-        try:
-            entries, self._problems = read_entries(state)
-            self.queue = ReviewQueue(entries, order, include_reviewed=include_reviewed)
-        except BaseException:
-            self._resources.close()
-            raise
-        self._position = read_position(state)
-        self._decided: list[str] = []
-        self._visited: list[Region] = []
-        self._reader = ReadAhead(state)
-        self.corrections = OpenCorrections(state.folder / "autosave", post, self._not_saved)
-        self._exports = ExportRefresher(
-            state, refresh, finish, post, lambda: self.exports_changed.emit()
-        )
-        self._closed = False
 
     # ---- going about ---------------------------------------------------------------------------
 
@@ -138,6 +48,8 @@ class ReviewSession:
             self._exports.request(*left_over)
         self.queue.resume(self._position.key)
         self._show()
+        if self.queue.current is None and not self._problems:
+            self._say(nothing_left(self.queue))
 
     def go_to(self, key: str) -> None:
         """Look at another image; corrections of this one are kept."""
@@ -161,39 +73,38 @@ class ReviewSession:
             self.queue.resume(None)
             self._show()
 
-    def next_uncertain(self) -> UncertainRegion | None:
-        """Return the next region of this image worth a look; None when all have been visited.
+    def next_uncertain(self) -> None:
+        """Look for the next region of this image worth a look; `region_found` tells of it.
 
         What a person edited counts as certain. After the last region it begins anew.
         """
-        labels = self.read_labels()
-        if self.image is None or self.image.margin is None or labels is None:
-            return None
-        edited = labels != self.image.automatic
-        regions = least_certain_regions(self.image.margin, valid=self.image.valid, skip=edited)
-        found = next_region(regions, self._visited)
-        if found is None:
-            self._visited.clear()
-            return None
-        self._visited.append(found.region)
-        return found
+        image, labels = self.image, self.read_labels()
+        if image is None or labels is None:
+            return
+        edited = labels != image.automatic
+        work = self._reader.run(lambda: uncertain_regions(image, edited))
+
+        def tell() -> None:
+            # Another image, or none, may have come meanwhile.
+            if self._ending is None and self.shows(image.record.key):
+                self.region_found.emit(self._tour.next(work.result()))
+
+        work.add_done_callback(lambda _: self._post(tell))
 
     # ---- deciding ------------------------------------------------------------------------------
 
-    @property
-    def edited_pixels(self) -> int:
-        """Number of pixels whose label is not the one that the batch gave them."""
+    def recount(self) -> None:
+        """Count again how many labels are not the batch's: `edited_pixels`."""
         labels = self.read_labels()
-        if self.image is None or labels is None:
-            return 0
-        return int(np.count_nonzero(labels != self.image.automatic))
+        if self.image is not None and labels is not None:
+            self.edited_pixels = int(np.count_nonzero(labels != self.image.automatic))
 
     def accept(self) -> bool:
-        """Let the labels stand, corrected or not, and go on; return whether that could be saved."""
+        """Let the labels stand, corrected or not, and go on; return whether they can."""
         return self._decide(None)
 
     def skip(self) -> bool:
-        """Put the image off; corrections are saved, too. Return whether that could be done."""
+        """Put the image off; corrections are saved, too. Return whether that is possible."""
         return self._decide("skipped")
 
     @property
@@ -214,10 +125,9 @@ class ReviewSession:
             key = self._decided[-1]
         else:
             return False
-        try:
-            drop_decision(self.state, key)
-        except ItaclipError as error:
-            self._say(str(error), "error")
+        if self._saver.waits(key):
+            self._saver.take_back(key)
+        elif not self._try(lambda: drop_decision(self.state, key)):
             return False
         self._decided = [one for one in self._decided if one != key]
         self.queue.decide(key, None)
@@ -237,39 +147,66 @@ class ReviewSession:
         if image is None or labels is None:
             # The labels cannot be read or were closed: all that can be said is "later".
             return verdict == "skipped" and self._skip_unread(current)
-        problem = self._problem_with(labels, verdict)
-        if problem is not None:
-            self._say(problem, "warning")
+        changed = labels != image.automatic if labels.shape == image.labels.shape else None
+        problem = self._problem_with(labels, changed, verdict)
+        if problem is not None or changed is None:
+            self._say(problem or _OTHER_SIZE, "warning")
             return False
-        edited = int(np.count_nonzero(labels != image.automatic))
+        edited = int(np.count_nonzero(changed))
         verdict = verdict or ("fixed" if edited else "accepted")
-        try:
-            if not np.array_equal(labels, image.labels):
-                with self._exports.changing(current.key):
-                    self.image = image = save_labels(self.state, image, labels)
-            save_decision(self.state, image.record, verdict, edited)
-        except ItaclipError as error:
-            self._say(f"{error} Your corrections are still here; make room and try again.", "error")
+        if (not edited and image.labels is image.automatic) or np.array_equal(labels, image.labels):
+            decision = Decision(current.key, verdict, edited)
+        else:
+            # The layer may be painted in as soon as this returns.
+            decision = Decision(current.key, verdict, edited, image, np.array(labels))
+            image = replace(image, labels=np.asarray(decision.labels))
+        if not self._save(decision):
             return False
-        self.labels = image.labels
+        self.image, self.labels, self.edited_pixels = image, image.labels, edited
         if self.offer is None:
-            self.corrections.discard()
             self.corrections.settle(image)
         self._go_on(current, verdict, edited)
         return True
 
-    def _problem_with(self, labels: Labels, verdict: ReviewVerdict | None) -> str | None:
+    def _save(self, decision: Decision) -> bool:
+        if decision.labels is None and not self._saver.waits(decision.key):
+            # A few bytes: on disk before the person sees it.
+            record = self.state.item(decision.key)
+            verdict, edited = decision.verdict, decision.edited_pixels
+            if not self._try(lambda: save_decision(self.state, record, verdict, edited)):
+                return False
+            self._saver.withdraw(decision.key)
+            if self.offer is None:
+                self.corrections.discard()
+            return True
+        keep = self.corrections.dismiss() if self.offer is None else lambda: None
+        self._saver.decide(decision, keep)
+        return True
+
+    def _try(self, work: Callable[[], object]) -> bool:
+        try:
+            work()
+        except ItaclipError as error:
+            self._say(str(error), "error")
+            return False
+        return True
+
+    def _problem_with(
+        self, labels: Labels, changed: Mask | None, verdict: ReviewVerdict | None
+    ) -> str | None:
         if verdict is None and self.offer is not None:
             return "Restore or discard the unsaved corrections first."
         if verdict is None and self.image is not None and self.image.problem is not None:
             return self.image.problem
-        return None if self.image is None else problem_with(self.image, labels, self.vocabulary)
+        if self.image is None or changed is None:
+            return None
+        return problem_with(self.image, labels, changed, self.vocabulary)
 
     def _skip_unread(self, current: QueueEntry) -> bool:
-        try:
-            save_decision(self.state, self.state.item(current.key), "skipped", 0)
-        except ItaclipError as error:
-            self._say(str(error), "error")
+        state, key = self.state, current.key
+        if self._saver.waits(key):
+            self._saver.decide(Decision(key, "skipped", 0), lambda: None)
+        elif not self._try(lambda: save_decision(state, state.item(key), "skipped", 0)):
             return False
         self._go_on(current, "skipped", 0)
         return True
@@ -287,44 +224,6 @@ class ReviewSession:
         else:
             self._say(f"Nothing else waits: {self.queue.progress.text}.")
 
-    # ---- corrections that are not decided about --------------------------------------------------
-
-    @property
-    def offer(self) -> SavedCorrections | None:
-        """What a crash left behind of this image: to be restored or discarded before painting."""
-        return self.corrections.offer
-
-    def note_edits(self) -> None:
-        """Save corrections soon, if there are new ones."""
-        labels = self.read_labels()
-        if labels is not None:
-            self.corrections.note(labels)
-
-    def restore(self) -> None:
-        """Show the corrections that a crash left behind."""
-        try:
-            labels = self.corrections.restore()
-        except ItaclipError as error:
-            self._say(str(error), "error")
-            return
-        if labels is not None:
-            self.offer_changed.emit()
-            self.labels_changed.emit(labels)
-
-    def discard(self) -> None:
-        """Delete the corrections that a crash left behind."""
-        if self.offer is not None:
-            self.corrections.discard()
-            self.offer_changed.emit()
-
-    def _leave(self) -> None:
-        labels = self.read_labels()
-        if labels is not None:
-            self.corrections.leave(labels)
-
-    def _not_saved(self, text: str) -> None:
-        self._say(f"Corrections cannot be kept safe: {text} They are still in the layer.", "error")
-
     # ---- exports and pictures --------------------------------------------------------------------
 
     @property
@@ -332,63 +231,45 @@ class ReviewSession:
         """What keeps the exports up to date."""
         return self._exports
 
-    def look_in(self, folder: Path) -> None:
-        """Look for pictures that are not where they were in a folder, too, from now on."""
-        folders = (folder, *(one for one in self._position.folders if one != folder))
-        self._position = replace(self._position, folders=folders)
-        self.reload()
+    @property
+    def lost(self) -> dict[str, str]:
+        """Corrections that are on no disk, and why, by the image's key; known at the end."""
+        return {**self.corrections.lost, **self._saver.lost}
 
-    def reload(self) -> None:
-        """Show this image anew, with its corrections."""
-        self._leave()
-        self._show()
+    def close(self, patience: float | None = None) -> bool:
+        """Keep corrections, save what was decided, and let others at the batch.
 
-    # ---- showing -------------------------------------------------------------------------------
+        An export that is being written is finished; the others are noted for the next review.
 
-    def _show(self) -> None:
-        current = self.queue.current
-        self.image = self.labels = None
-        self.corrections.forget()
-        self._visited.clear()
-        if current is not None:
-            self._open(current)
-            self._remember(current.key)
-        self.image_changed.emit()
-        self.offer_changed.emit()
-        self.queue_changed.emit()
-        coming = self.queue.next_waiting()
-        if coming is not None:
-            self._reader.prepare(coming.key, self._position.folders)
+        Parameters
+        ----------
+        patience : float or None
+            How many seconds to wait for that; None waits for its end. What takes longer goes on in
+            the background, and the batch is not free before.
 
-    def _open(self, entry: QueueEntry) -> None:
-        try:
-            self.image = self._reader.read(entry.key, self._position.folders)
-        except ItaclipError as error:
-            self._say(f"{error} Skip it, or run the batch again.", "error")
-            return
-        self.labels = self.image.labels
-        try:
-            self.labels = self.corrections.begin(self.image)
-        except ItaclipError as error:
-            self._say(f"Unsaved corrections of {entry.name}: {error}", "warning")
+        Returns
+        -------
+        bool
+            Whether everything has ended.
+        """
+        if self._ending is None:
+            self._leave()
+            self._exports.stop()
+            self._ending = threading.Thread(target=self._end, name="itaclip-review-end")
+            self._ending.start()
+        self._ending.join(patience)
+        return not self._ending.is_alive()
 
-    def _remember(self, key: str) -> None:
-        self._position = replace(self._position, key=key)
-        try:
-            save_position(self.state, self._position)
-        except ItaclipError as error:
-            self._say(f"{error} The next review will begin elsewhere.", "warning")
+    def _end(self) -> None:
+        with self._resources:
+            self._saver.close()
+            self.corrections.close()
+            self._reader.close()
+            self._exports.close()
 
-    def _say(self, text: str, level: str = "info") -> None:
-        self.said.emit(Message(text, level))
 
-    def close(self) -> None:
-        """Keep corrections, wait until everything is written, and let others at the batch."""
-        if self._closed:
-            return
-        self._closed = True
-        self._leave()
-        self._reader.close()
-        self.corrections.close()
-        self._exports.close()
-        self._resources.close()
+def nothing_left(queue: ReviewQueue) -> str:
+    """Say why there is nothing to walk."""
+    if not queue.progress.total:
+        return "The batch has not labelled any image yet: run it again, it goes on by itself."
+    return "All images are reviewed. Show reviewed images, below the queue, brings them back."

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot  # type: ignore[import-untyped, unused-ignore]
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton
+from qtpy.QtWidgets import QAbstractButton, QApplication
 
 from napari_itaclip._widget.review.dock import ReviewDock
 from napari_itaclip._widget.review.review_layers import ReviewLayers
@@ -43,6 +43,7 @@ class Reviewer:
     @property
     def labels(self) -> NDArray[Any]:
         """A copy of the labels that are shown."""
+        self.settle()
         return np.array(self.layers.layer.data)
 
     @property
@@ -59,11 +60,25 @@ class Reviewer:
     def progress(self) -> str:
         return self.session.queue.progress.text
 
-    def press(self, name: str) -> None:
-        """Click a button by its object name."""
+    def open(self, path: Path, **options: Any) -> None:
+        """Open a batch, and wait for its first image."""
+        self.dock.open_batch(path, **options)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the image is read, and what was decided is saved."""
+        self.qtbot.waitUntil(lambda: not self.session.loading, timeout=10_000)
+        self.qtbot.waitUntil(lambda: not self.session.saving, timeout=10_000)
+        # What the threads said last is still on its way.
+        QApplication.processEvents()
+
+    def press(self, name: str, *, settle: bool = True) -> None:
+        """Click a button by its object name, and wait for what comes of it."""
         [button] = self.dock.findChildren(QAbstractButton, f"{name}_button")
         assert button.isEnabled(), button.toolTip()
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        if settle:
+            self.settle()
 
     def paint(self, *positions: tuple[float, float], label: int = 3, size: int = 5) -> None:
         drag(self.layers.layer, *positions, label=label, size=size)
@@ -80,6 +95,7 @@ class Reviewer:
     def crash(self) -> None:
         """End without any of what a proper end does; the lock goes with a process."""
         session = self.session
+        session._saver.close()
         session.corrections.close()
         session._resources.close()
         self.dock.session = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from pytestqt.qtbot import QtBot  # type: ignore[import-untyped, unused-ignore]
 from napari_itaclip._widget.review import dock as dock_module
 from napari_itaclip.batch.state import BatchState
 from napari_itaclip.errors import ItaclipError, OutputError
-from napari_itaclip.session import review_files
+from napari_itaclip.session import review_decisions, review_files, review_saving
 from tests.small_batches import exported, first_labels, make_batch
 from tests.widget.reviewing import Reviewer
 
@@ -28,14 +30,14 @@ def state(tmp_path: Path) -> BatchState:
 @pytest.fixture
 def reviewer(qtbot: QtBot, state: BatchState) -> Iterator[Reviewer]:
     made = Reviewer(qtbot)
-    made.dock.open_batch(state.home)
+    made.open(state.home)
     yield made
     made.dock.shut()
 
 
 def reopen(qtbot: QtBot, state: BatchState, **options: Any) -> Reviewer:
     again = Reviewer(qtbot)
-    again.dock.open_batch(state.home, **options)
+    again.open(state.home, **options)
     return again
 
 
@@ -62,7 +64,7 @@ def test_a_walk_in_order_of_uncertainty(reviewer: Reviewer, state: BatchState) -
 def test_painting_and_accepting_changes_labels_and_exports(qtbot: QtBot, tmp_path: Path) -> None:
     state = make_batch(tmp_path)
     reviewer = Reviewer(qtbot)
-    reviewer.dock.open_batch(state.home)
+    reviewer.open(state.home)
     reviewer.press("fix")
     assert reviewer.layers.layer.mode == "paint"
     reviewer.paint((10, 5), (10, 20))
@@ -186,15 +188,172 @@ def test_a_full_disk_keeps_the_edits_and_says_so(
     painted = reviewer.labels
     with monkeypatch.context() as patched:
         patched.setattr(review_files, "write_atomically", full)
+        patched.setattr(review_decisions, "write_atomically", full)
         reviewer.press("accept")
-    assert reviewer.image == "b"
-    assert "No space left on device" in reviewer.message
-    np.testing.assert_array_equal(reviewer.labels, painted)
+        # The next image had come already; nobody is torn away from it.
+        assert reviewer.image == "c"
+        assert "No space left on device" in reviewer.message
+        assert reviewer.progress == "0 of 3 reviewed"
     np.testing.assert_array_equal(state.load_labels(state.item("b")), first_labels())
     assert state.reviews() == {}
+    reviewer.dock.status_line.message_box.action_button.click()
+    assert reviewer.image == "b"
+    np.testing.assert_array_equal(reviewer.labels, painted)
     reviewer.press("accept")
     np.testing.assert_array_equal(state.load_labels(state.item("b")), painted)
     assert reviewer.image == "c"
+    reviewer.dock.shut()
+    assert reviewer.dock.ended.lost == {}
+
+
+def test_what_could_not_be_saved_up_to_the_end_is_named_or_kept(
+    qtbot: QtBot, state: BatchState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("No space left on device.")
+
+    for image, lost in ("b", ["b"]), ("c", []):
+        reviewer = reopen(qtbot, state)
+        assert reviewer.image == image
+        reviewer.paint((10, 5), (10, 20))
+        painted = reviewer.labels
+        with monkeypatch.context() as patched:
+            patched.setattr(review_files, "write_atomically", full)
+            patched.setattr(review_decisions, "write_atomically", full)
+            reviewer.press("accept")
+            if lost:
+                reviewer.dock.shut()
+        # The second time there is room at the end: enough to be finished by the next review.
+        reviewer.dock.shut()
+        assert list(reviewer.dock.ended.lost) == lost
+    again = reopen(qtbot, state)
+    assert {key: one.state for key, one in state.reviews().items()} == {"c": "fixed"}
+    np.testing.assert_array_equal(state.load_labels(state.item("c")), painted)
+    again.dock.shut()
+
+
+class Held:
+    """Keeps decisions from being saved until `release`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.release = threading.Event()
+        save = review_decisions.save
+
+        def later(state: BatchState, decision: Any) -> None:
+            assert self.release.wait(20)
+            save(state, decision)
+
+        monkeypatch.setattr(review_saving, "save", later)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    return Held(monkeypatch)
+
+
+def test_nobody_waits_for_the_disk(held: Held, reviewer: Reviewer, state: BatchState) -> None:
+    reviewer.paint((10, 5), (10, 20))
+    reviewer.press("accept", settle=False)
+    # The decision shows at once, and the way on and back is free.
+    assert (reviewer.image, reviewer.progress) == ("c", "1 of 3 reviewed · 1 fixed")
+    reviewer.press("previous", settle=False)
+    reviewer.qtbot.waitUntil(lambda: not reviewer.session.loading)
+    assert (reviewer.layers.layer.data == 3).any()
+    reviewer.paint((20, 5), label=2)
+    second = np.array(reviewer.layers.layer.data)
+    reviewer.press("accept", settle=False)
+    reviewer.qtbot.waitUntil(lambda: not reviewer.session.loading)
+    reviewer.press("take_back", settle=False)
+    assert reviewer.image == "b"
+    np.testing.assert_array_equal(state.load_labels(state.item("b")), first_labels())
+    held.release.set()
+    np.testing.assert_array_equal(reviewer.labels, second)
+    np.testing.assert_array_equal(state.load_labels(state.item("b")), second)
+    assert state.reviews() == {}
+    assert not list((state.folder / "decided").rglob("*.png"))
+
+
+def test_a_kill_before_all_is_saved_loses_nothing(
+    held: Held, reviewer: Reviewer, qtbot: QtBot, state: BatchState, tmp_path: Path
+) -> None:
+    reviewer.paint((10, 5), (10, 20))
+    reviewer.wait_for_autosave("b")
+    reviewer.paint((20, 5), label=3)
+    painted = reviewer.labels
+    reviewer.press("accept", settle=False)
+    kept = state.path("decided", "b", ".png")
+    qtbot.waitUntil(kept.exists)
+    after_kill = tmp_path / "copy"
+    shutil.copytree(tmp_path / "out", after_kill / "out")
+    shutil.copytree(tmp_path / "images", after_kill / "images")
+    held.release.set()
+    there = BatchState.find(after_kill / "out")
+    assert there.reviews() == {}
+    again = reopen(qtbot, there)
+    assert again.dock.offer_bar.isHidden()
+    assert there.reviews()["b"].state == "fixed"
+    assert there.reviews()["b"].edited_pixels == (painted == 3).sum()
+    np.testing.assert_array_equal(there.load_labels(there.item("b")), painted)
+    assert not there.path("decided", "b", ".png").exists()
+    assert not there.path("autosave", "b", ".png").exists()
+    again.dock.shut()
+
+
+def test_a_decision_about_labels_that_are_others_by_now_is_offered(
+    held: Held, reviewer: Reviewer, qtbot: QtBot, state: BatchState, tmp_path: Path
+) -> None:
+    reviewer.paint((10, 5), (10, 20))
+    reviewer.press("accept", settle=False)
+    qtbot.waitUntil(state.path("decided", "b", ".png").exists)
+    shutil.copytree(tmp_path / "out", tmp_path / "copy" / "out")
+    shutil.copytree(tmp_path / "images", tmp_path / "copy" / "images")
+    held.release.set()
+    there = BatchState.find(tmp_path / "copy" / "out")
+    there.save_item(there.save_labels(there.item("b"), np.full_like(first_labels(), 2)))
+    again = reopen(qtbot, there)
+    assert there.reviews() == {}
+    again.press("previous")
+    assert again.image == "b"
+    assert "other labels since" in again.dock.offer_bar.label.full_text()
+    again.dock.offer_bar.restore_button.click()
+    assert set(np.unique(again.labels)) == {2, 3}
+    again.dock.shut()
+
+
+def test_the_end_does_not_wait_long_for_an_export(
+    qtbot: QtBot, state: BatchState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dock_module, "_PATIENCE", 0.01)
+    begun, release, written = threading.Event(), threading.Event(), []
+
+    def refresh(_: BatchState, record: Any, labels: Any) -> None:
+        begun.set()
+        assert release.wait(20)
+        written.append(record.key)
+
+    reviewer = Reviewer(qtbot, refresh=refresh, finish=lambda _: written.append("whole"))
+    reviewer.open(state.home)
+    for _ in "bc":
+        reviewer.paint((10, 5), (10, 20))
+        reviewer.press("accept")
+    assert begun.wait(10)
+    reviewer.dock.shut()
+    assert reviewer.dock.session is None
+    assert not reviewer.dock.ended.wait(0)
+    # The batch is not free before, and the dock that it was says why.
+    with pytest.raises(OutputError, match="still writing an export"):
+        reviewer.dock.open_batch(state.home)
+    with pytest.raises(OutputError, match="another batch or review"), state.lock():
+        pass
+    release.set()
+    assert reviewer.dock.ended.wait(20)
+    assert written == ["b"]
+    monkeypatch.setattr(dock_module, "_PATIENCE", 20)
+    again = Reviewer(qtbot, refresh=refresh, finish=lambda _: written.append("whole"))
+    again.open(state.home)
+    again.wait_for_exports()
+    assert sorted(written) == ["b", "b", "c", "whole"]
+    again.dock.shut()
 
 
 def test_corrections_that_cannot_be_kept_safe_are_told(
@@ -207,7 +366,7 @@ def test_corrections_that_cannot_be_kept_safe_are_told(
     reviewer.press("accept")
     assert state.reviews()["b"].state == "fixed"
     reviewer.dock.shut()
-    assert reviewer.dock.lost == {}
+    assert reviewer.dock.ended.lost == {}
 
 
 def test_corrections_that_are_lost_at_the_end_are_named(
@@ -216,7 +375,7 @@ def test_corrections_that_are_lost_at_the_end_are_named(
     (state.folder / "autosave").write_text("a file where a folder should be")
     reviewer.paint((10, 5), (10, 20))
     reviewer.dock.shut()
-    assert list(reviewer.dock.lost) == ["b"]
+    assert list(reviewer.dock.ended.lost) == ["b"]
 
 
 def test_a_decision_is_taken_back(reviewer: Reviewer, state: BatchState) -> None:
@@ -246,7 +405,7 @@ def test_exports_that_fail_are_shown_and_tried_again(qtbot: QtBot, state: BatchS
         written.append(record.key)
 
     reviewer = Reviewer(qtbot, refresh=refresh, finish=lambda _: written.append("whole"))
-    reviewer.dock.open_batch(state.home)
+    reviewer.open(state.home)
     reviewer.paint((10, 5), (10, 20))
     reviewer.press("accept")
     bar = reviewer.dock.exports_bar
@@ -257,7 +416,7 @@ def test_exports_that_fail_are_shown_and_tried_again(qtbot: QtBot, state: BatchS
     # What this review did not come to, the next one does.
     broken[0] = False
     again = Reviewer(qtbot, refresh=refresh, finish=lambda _: written.append("whole"))
-    again.dock.open_batch(state.home)
+    again.open(state.home)
     again.wait_for_exports()
     assert written == ["b", "whole"]
     assert again.session.exports.left_over() == ()
@@ -277,6 +436,7 @@ def test_a_picture_that_was_moved_can_be_found_again(
     dialog = f"{dock_module.__name__}.QFileDialog.getExistingDirectory"
     monkeypatch.setattr(dialog, lambda *_: str(tmp_path / "elsewhere"))
     reviewer.dock.status_line.message_box.action_button.click()
+    reviewer.settle()
     assert reviewer.message == ""
     assert reviewer.layers.picture.data.any()
     reviewer.paint((10, 5), (10, 20))
@@ -317,10 +477,14 @@ def test_classes_are_chosen_in_list_and_viewer(reviewer: Reviewer) -> None:
 
 def test_regions_of_doubt_are_shown_one_after_the_other(reviewer: Reviewer) -> None:
     center = reviewer.viewer.scene.camera.center
-    reviewer.press("next_uncertain")
-    assert reviewer.viewer.scene.camera.center != center
-    for _ in range(9):
+    found: list[object] = []
+    reviewer.session.region_found.connect(found.append)
+    for _ in range(10):
+        before = len(found)
         reviewer.press("next_uncertain")
+        reviewer.qtbot.waitUntil(lambda before=before: len(found) > before)  # type: ignore[misc]
+        if before == 0:
+            assert reviewer.viewer.scene.camera.center != center
         if "All uncertain regions" in reviewer.message:
             return
     pytest.fail("there is no end to the regions")
@@ -341,11 +505,11 @@ def test_only_one_works_on_a_batch(
 ) -> None:
     other = Reviewer(qtbot)
     with pytest.raises(OutputError, match="another batch or review"):
-        other.dock.open_batch(state.home)
+        other.open(state.home)
     with pytest.raises(ItaclipError, match="no batch"):
         other.dock.open_batch(tmp_path / "images")
     reviewer.dock.shut()
-    other.dock.open_batch(state.home)
+    other.open(state.home)
     assert other.image == "b"
     other.dock.shut()
 

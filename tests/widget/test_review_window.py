@@ -25,12 +25,13 @@ def test_keys_and_the_end_with_the_window(
     viewer = make_napari_viewer()
     reviewer = Reviewer(qtbot, viewer)
     viewer.window.add_dock_widget(reviewer.dock, name="Review a batch")
-    reviewer.dock.open_batch(state.home)
+    reviewer.open(state.home)
     layer, canvas = reviewer.layers.layer, viewer.window._qt_viewer.canvas.native
     assert reviewer.dock.keys.skipped == ()
 
     def press(key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
         qtbot.keyClick(canvas, key, modifier)
+        reviewer.settle()
 
     press(Qt.Key.Key_3)
     assert layer.selected_label == 3
@@ -77,19 +78,26 @@ def test_no_key_is_one_of_napari_s_labels_layers() -> None:
     assert not own & taken
 
 
-def test_without_a_window_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_window_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import napari
+
+    home = make_batch(tmp_path, exports=False).home
 
     def missing(**_: object) -> None:
         raise ImportError("No Qt bindings could be found")
 
     monkeypatch.setattr(napari, "Viewer", missing)
     with pytest.raises(ItaclipError, match=r"No Qt bindings.*napari-itaclip\[all\].*--list"):
-        window.review_in_window(Path("out"), order="name", include_reviewed=False)
+        window.review_in_window(home, order="name", include_reviewed=False, tell=print)
 
 
 def test_the_window_lasts_until_it_is_closed(
-    make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any],
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import napari
 
@@ -98,15 +106,16 @@ def test_the_window_lasts_until_it_is_closed(
     seen: list[str] = []
 
     def run() -> None:
+        qtbot.waitUntil(lambda: len(viewer.layers) == 2)
         seen.extend(layer.name for layer in viewer.layers)
         seen.append(viewer.layers.selection.active.name)
 
     monkeypatch.setattr(napari, "Viewer", lambda **_: viewer)
     monkeypatch.setattr(napari, "run", run)
-    window.review_in_window(state.home, order="name", include_reviewed=False)
+    window.review_in_window(state.home, order="name", include_reviewed=False, tell=print)
     assert seen == ["a", "a labels", "a labels"]
     with state.lock():
         pass
     with pytest.raises(FormatError, match="no batch"):
-        window.review_in_window(tmp_path, order="name", include_reviewed=False)
+        window.review_in_window(tmp_path, order="name", include_reviewed=False, tell=print)
     assert len(seen) == 3

@@ -96,4 +96,7 @@ def _swatch(color: str) -> QIcon:
     pixmap = QPixmap(_SWATCH * _SCALE, _SWATCH * _SCALE)
     pixmap.fill(QColor(color) if color else Qt.GlobalColor.transparent)
     pixmap.setDevicePixelRatio(_SCALE)
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    # Qt would tint the selected row's: it is the one whose colour matters most.
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon

@@ -10,28 +10,29 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_itaclip._widget.parts.main_thread import MainThread
+from napari_itaclip._widget.review.ended import EndedReviews
 from napari_itaclip._widget.review.ending import Ending
 from napari_itaclip._widget.review.review_column import ReviewColumn
 from napari_itaclip._widget.review.review_keys import ReviewKeys
 from napari_itaclip._widget.review.review_layers import ReviewLayers
+from napari_itaclip.annotation.review import UncertainRegion
 from napari_itaclip.annotation.review_queue import Order
 from napari_itaclip.batch.state import BatchState
 from napari_itaclip.errors import ItaclipError
 from napari_itaclip.session.outcome import Message
-from napari_itaclip.session.review_exports import (
-    Finish,
-    Refresh,
-    finish_exports,
-    refresh_exports,
-)
+from napari_itaclip.session.review_exports import Finish, Refresh, finish_exports, refresh_exports
 from napari_itaclip.session.review_session import ReviewSession
 
 AUTOSAVE_MS = 1000
 """Corrections are on their way to the disk so long after they were made, at the latest."""
 
+_PATIENCE = 1.0
+"""For so many seconds closing waits for what is being written; the rest has to go on alone."""
+
 _COUNT_MS = 150
 """The share of edited pixels is counted at most so often."""
 
+_ALL_SHOWN = "All uncertain regions were shown; the next press begins with the first again."
 _PICTURE = "picture"
 """Names messages about an image that is not where it was."""
 
@@ -54,6 +55,8 @@ class ReviewDock(ReviewColumn):
         The review under way.
     layers : ReviewLayers or None
         Its layers.
+    ended : EndedReviews
+        The reviews before.
     """
 
     def __init__(
@@ -69,12 +72,12 @@ class ReviewDock(ReviewColumn):
         self.viewer: Any = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session: ReviewSession | None = None
         self.layers: ReviewLayers | None = None
-        self.lost: dict[str, str] = {}
         self._refresh, self._finish = refresh, finish
         self._closed = False
+        self.ended = EndedReviews()
         self._main_thread = MainThread(self)
         self._autosave_timer = self._timer(AUTOSAVE_MS, self._autosave)
-        self._count_timer = self._timer(_COUNT_MS, self._show_state)
+        self._count_timer = self._timer(_COUNT_MS, self._count)
         self._connect_parts()
         self.keys = ReviewKeys(
             self.viewer,
@@ -142,6 +145,7 @@ class ReviewDock(ReviewColumn):
         state = BatchState.find(path)
         if self.session is not None and state.folder == self.session.state.folder:
             self._end_session()
+        self.ended.check(state)
         session = ReviewSession(
             state,
             self._main_thread.post,
@@ -169,6 +173,8 @@ class ReviewDock(ReviewColumn):
         session.offer_changed.connect(self._show_offer)
         session.exports_changed.connect(self._show_exports)
         session.said.connect(self._on_said)
+        session.region_found.connect(self._on_region)
+        session.not_saved.connect(self._on_not_saved)
         layers.edited.connect(self._on_edited)
         layers.closed.connect(self._on_layer_deleted)
         layers.class_selected.connect(self.class_list.select)
@@ -188,8 +194,7 @@ class ReviewDock(ReviewColumn):
             return
         self._autosave_timer.stop()
         self._count_timer.stop()
-        self.session.close()
-        self.lost.update(self.session.corrections.lost)
+        self.ended.end(self.session, _PATIENCE)
         self.layers.clear()
         self.layers.close()
         self.session = self.layers = None
@@ -253,14 +258,8 @@ class ReviewDock(ReviewColumn):
             self.session.exports.retry()
 
     def _next_uncertain(self) -> None:
-        if self.session is None or self.layers is None:
-            return
-        found = self.session.next_uncertain()
-        if found is None:
-            text = "All uncertain regions were shown; the next press begins with the first again."
-            self.status_line.show_message(text)
-        else:
-            self.layers.look_at(found.region)
+        if self.session is not None:
+            self.session.next_uncertain()
 
     def _choose_picture_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "The folder that holds the images now")
@@ -279,6 +278,11 @@ class ReviewDock(ReviewColumn):
         if self.session is not None:
             self.session.note_edits()
 
+    def _count(self) -> None:
+        if self.session is not None:
+            self.session.recount()
+            self._show_state()
+
     def _on_layer_deleted(self) -> None:
         # Not now: napari is in the middle of removing it.
         QTimer.singleShot(0, self._bring_back)
@@ -289,6 +293,18 @@ class ReviewDock(ReviewColumn):
             text = "The review needs both layers: they are back, with your corrections."
             self.status_line.show_message(text)
 
+    def _on_region(self, found: UncertainRegion | None) -> None:
+        if found is None:
+            self.status_line.show_message(_ALL_SHOWN)
+        elif self.layers is not None:
+            self.layers.look_at(found.region)
+
+    def _on_not_saved(self, key: str, reason: str) -> None:
+        if self.session is not None:
+            way_back = None if self.session.shows(key) else ("Show it", lambda: self._go_to(key))
+            text = f"{key} is not saved, but kept here: accept it again. {reason}"
+            self.status_line.show_message(text, "error", way_back)
+
     def _on_said(self, message: Message) -> None:
         self.status_line.show_message(message.text, message.level)
 
@@ -298,7 +314,10 @@ class ReviewDock(ReviewColumn):
             return
         self.status_line.clear_message(_PICTURE)
         image = session.image
-        if image is None or session.labels is None:
+        if session.loading:
+            # What is on the screen is another image: nobody may paint in it any more.
+            layers.set_editable(False)
+        elif image is None or session.labels is None:
             layers.clear()
         else:
             layers.show(image.record.name, image.picture, session.labels)
@@ -331,6 +350,8 @@ class ReviewDock(ReviewColumn):
         problem = None if image is None else image.problem
         if image is None and entry is not None:
             problem = "The labels cannot be read."
+        if session.loading:
+            problem = "The image is being read."
         if session.offer is not None:
             problem = "Restore or discard the unsaved corrections first."
         if entry is None:
@@ -346,7 +367,7 @@ class ReviewDock(ReviewColumn):
         if session is None or layers is None:
             return
         offer = session.offer
-        layers.set_editable(offer is None)
+        layers.set_editable(offer is None and not session.loading)
         if offer is None or session.queue.current is None:
             self.offer_bar.hide()
         else:
@@ -361,8 +382,16 @@ class ReviewDock(ReviewColumn):
 
     # ---- the end -------------------------------------------------------------------------------
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has let go of its viewer."""
+        return self._closed
+
     def shut(self) -> None:
-        """Keep corrections, wait for the exports, and let go of the viewer. Can be called again."""
+        """Keep what was done, and let go of the viewer. Can be called again.
+
+        An export that takes longer goes on in the background, see `ended`.
+        """
         if self._closed:
             return
         self._closed = True

@@ -29,7 +29,7 @@ MINIMUM_WIDTH = 280
 _WELCOME = (
     "Look through the images that a batch has labelled, the least certain first: let labels stand, "
     "correct them with the brush, or put an image off. The exported files follow.\n\n"
-    "Open the folder that `napari-itaclip batch` has exported to."
+    "Open the folder that “napari-itaclip batch” has exported to."
 )
 
 

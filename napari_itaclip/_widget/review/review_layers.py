@@ -31,8 +31,9 @@ class ReviewLayers:
     """Shows one image after the other in a viewer.
 
     The layers stay and get other data: what a person chose for them (brush, opacity, contrast)
-    holds for the next image, and napari 0.9.2 may crash in OpenGL where layers are removed and
-    added between two frames. The undo history is emptied, for Ctrl+Z would otherwise write one
+    holds for the next image. Also, napari 0.9.2 ends with a segmentation fault (seen with Mesa)
+    where a picture and its labels are removed and labels alone are added before the next frame is
+    drawn. The undo history is emptied, for Ctrl+Z would otherwise write one
     image's labels into another's.
 
     Parameters
@@ -63,6 +64,7 @@ class ReviewLayers:
         self.layer: Any = None
         self._history: LabelHistory | None = None
         self._deleted = False
+        self._mode: str | None = None
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -171,9 +173,14 @@ class ReviewLayers:
             self.layer.selected_label = class_id
 
     def set_editable(self, editable: bool) -> None:
-        """Let the person paint, or not."""
-        if self.layer is not None and self.layer.editable != editable:
-            self.layer.editable = editable
+        """Let the person paint, or not; the tool that was in the hand comes back with it."""
+        if self.layer is None:
+            return
+        if not editable and self._mode is None:
+            self._mode = self.layer.mode  # napari puts it away
+        self.layer.editable = editable
+        if editable and self._mode is not None:
+            self.layer.mode, self._mode = self._mode, None
 
     def look_at(self, region: Region) -> None:
         """Bring a region to the middle of the view."""

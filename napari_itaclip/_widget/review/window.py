@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from napari_itaclip.annotation.review_queue import Order
+from napari_itaclip.batch.state import BatchState
 from napari_itaclip.errors import ItaclipError, OutputError
+from napari_itaclip.session.review_exports import left_over, write_left_over
 
 
-def review_in_window(path: Path, *, order: Order, include_reviewed: bool) -> None:
+def review_in_window(
+    path: Path, *, order: Order, include_reviewed: bool, tell: Callable[[str], object]
+) -> None:
     """Open a window in which a batch is reviewed, and wait until it is closed.
 
     Parameters
@@ -19,6 +24,8 @@ def review_in_window(path: Path, *, order: Order, include_reviewed: bool) -> Non
         In which order the images come.
     include_reviewed : bool
         Whether to walk the images, too, that are done already.
+    tell : callable
+        Told what goes on after the window was closed.
 
     Raises
     ------
@@ -26,6 +33,9 @@ def review_in_window(path: Path, *, order: Order, include_reviewed: bool) -> Non
         If napari finds no Qt binding or no screen, if the batch cannot be reviewed, or if at the
         end corrections could not be saved.
     """
+    state = BatchState.find(path)
+    with state.lock():
+        pass  # Who is told that somebody else works on it, need not see a window open and close.
     try:
         import napari  # type: ignore[import-untyped, unused-ignore]
 
@@ -47,6 +57,20 @@ def review_in_window(path: Path, *, order: Order, include_reviewed: bool) -> Non
         raise
     napari.run()
     dock.shut()
-    if dock.lost:
-        lost = "; ".join(f"{key}: {reason}" for key, reason in dock.lost.items())
+    if not dock.ended.wait(0):
+        tell("Saving what was decided, and an export that was begun …")
+        dock.ended.wait()
+    if dock.ended.lost:
+        lost = "; ".join(f"{key}: {reason}" for key, reason in dock.ended.lost.items())
         raise OutputError(f"corrections could not be saved: {lost}")
+    _write_exports(state, tell)
+
+
+def _write_exports(state: BatchState, tell: Callable[[str], object]) -> None:
+    left = left_over(state)
+    if not left:
+        return
+    images = "1 image" if len(left) == 1 else f"{len(left)} images"
+    tell(f"Writing the exports of {images} (Ctrl+C leaves them to the next review) …")
+    for key, reason in write_left_over(state).items():
+        tell(f"{key or 'The whole data set'}: {reason} The next review tries again.")
