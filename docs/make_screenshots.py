@@ -6,6 +6,7 @@ Every picture is a real window with the demo model behind it. ``--only NAME`` ta
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "images"
+FOLDER = Path(__file__).resolve().parent / "images"
 
 WINDOW = (1280, 900)
 """Width and height of the window in pixels."""
@@ -56,14 +57,26 @@ class Stage:
         self.application = QApplication.instance()
         window = self.viewer.window._qt_window
         window.resize(*WINDOW)
-        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-itaclip")
+        _, self.dock = self.viewer.window.add_plugin_dock_widget("napari-itaclip", self.widget)
         around = next(
             each for each in window.findChildren(QDockWidget) if each.isAncestorOf(self.dock)
         )
-        self.settings(model="demo", precision="float32", device="cpu")
-        self.wait()
+        self.prepare()
         window.resizeDocks([around], [dock_width], Qt.Orientation.Horizontal)
         self.wait()
+
+    widget = "Segment with words"
+    """Its name in the manifest."""
+
+    def prepare(self) -> None:
+        """Make the dock quick and the same on every machine."""
+        self.settings(model="demo", precision="float32", device="cpu")
+        self.wait()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is computed, read or written."""
+        return bool(self.dock.session.busy or self.dock.data_sets.busy)
 
     def settings(self, **values: Any) -> None:
         """Change settings as the settings panel would."""
@@ -77,7 +90,7 @@ class Stage:
         while time.monotonic() < min(end, calm):
             self.application.processEvents()
             time.sleep(0.005)
-            if self.dock.session.busy:
+            if self.busy:
                 calm = time.monotonic() + seconds
 
     def scene(self, world: str = "everyday", words: str | None = None) -> None:
@@ -133,6 +146,20 @@ class Stage:
         """Close the window."""
         self.viewer.close()
         self.application.processEvents()
+
+
+class ReviewStage(Stage):
+    """A viewer with the dock that reviews a batch."""
+
+    widget = "Review a batch"
+
+    def prepare(self) -> None:
+        """Do nothing: there are no settings."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is computed: nothing that `wait` would not outlast."""
+        return False
 
 
 def _compress(source: Path, target: Path) -> None:
@@ -297,6 +324,51 @@ def here() -> None:
     stage.close()
 
 
+def export() -> None:
+    """Take labels that were exported."""
+    stage = Stage()
+    stage.scene("driving")
+    stage.segment()
+    dock = stage.dock
+    dock.vocabulary_view.detail.section.collapse(animate=False)
+    dock.export_section.expand()
+    panel = dock.export_panel
+    panel.format_box.setCurrentIndex(panel.format_box.findData("coco-instances"))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        panel.folder.set_text("annotations")
+        panel.button.click()
+        stage.wait()
+        dock.scroll_area.ensureWidgetVisible(dock.export_section)
+        stage.take("dock-export")
+    stage.close()
+
+
+def review() -> None:
+    """Take a batch of the sample scenes under review."""
+    from PIL import Image
+
+    from napari_itaclip.batch.job import BatchJob, ExportTarget
+    from napari_itaclip.batch.run import run_batch
+    from napari_itaclip.sample_data import sample_image
+    from napari_itaclip.vocabulary.classes import Vocabulary
+
+    words = "road; car, automobile; sky; building, house; tree; grass; person; mountain; river"
+    with tempfile.TemporaryDirectory() as folder:
+        pictures, target = Path(folder) / "scenes", Path(folder) / "annotations"
+        pictures.mkdir()
+        for world in ("everyday", "driving", "aerial"):
+            Image.fromarray(sample_image(world)).save(pictures / f"{world}.png")
+        exports = (ExportTarget("coco", target),)
+        vocabulary = Vocabulary.parse(words)
+        run_batch(BatchJob((str(pictures),), vocabulary, exports=exports, model="demo"))
+        stage = ReviewStage()
+        stage.dock.open_batch(target)
+        stage.wait(3)
+        stage.take("dock-review")
+        stage.close()
+        stage.dock.ended.wait(10)
+
+
 PICTURES: dict[str, Callable[[], None]] = {
     "empty": empty,
     "result": result,
@@ -308,6 +380,8 @@ PICTURES: dict[str, Callable[[], None]] = {
     "settings": settings,
     "suggest": suggest,
     "here": here,
+    "export": export,
+    "review": review,
 }
 
 
