@@ -6,7 +6,6 @@ Every picture is a real window with the demo model behind it. ``--only NAME`` ta
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import subprocess
 import sys
@@ -334,12 +333,16 @@ def export() -> None:
     dock.export_section.expand()
     panel = dock.export_panel
     panel.format_box.setCurrentIndex(panel.format_box.findData("coco-instances"))
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        panel.folder.set_text("annotations")
+    home = os.environ.get("HOME", "")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HOME"] = folder  # whose name is not to be in the picture
+        panel.folder.set_text("~/annotations")
         panel.button.click()
         stage.wait()
         dock.scroll_area.ensureWidgetVisible(dock.export_section)
+        stage.dock.status_line.clear_message()
         stage.take("dock-export")
+    os.environ["HOME"] = home
     stage.close()
 
 
