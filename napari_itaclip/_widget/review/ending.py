@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakMethod, ref
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
@@ -19,30 +20,33 @@ class Ending(QObject):  # type: ignore[misc, unused-ignore]
     viewer : napari.Viewer
         Whose window it is in.
     end : callable
-        Must bear to be called again.
+        A method of the dock, which must bear to be called again.
     """
 
     def __init__(self, dock: QWidget, viewer: Any, end: Callable[[], None]) -> None:
         super().__init__(dock)
-        self._dock: Any = dock
-        self._end = end
+        # Weakly: with PySide a child that holds its dock or its window keeps both for ever.
+        self._dock: Any = ref(dock)
+        self._method = WeakMethod(end)
         self._docked = False
-        self._window: Any = getattr(getattr(viewer, "window", None), "_qt_window", None)
+        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+        self._window: Any = (lambda: None) if window is None else ref(window)
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(end)
+            application.aboutToQuit.connect(self._end)
         dock.installEventFilter(self)
-        if self._window is not None:
-            self._window.installEventFilter(self)
+        if window is not None:
+            window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Look out for the end; nothing is ever held back."""
         if event is None or watched is None:
             return False
         kind = event.type()
-        if watched is self._dock:
+        dock = self._dock()
+        if watched is dock:
             if kind == QEvent.Type.ParentChange:
-                self._docked = self._docked or self._dock.parent() is not None
+                self._docked = self._docked or dock.parent() is not None
                 QTimer.singleShot(0, self._end_if_taken_out)
             elif kind == QEvent.Type.Close:
                 self._end()
@@ -53,10 +57,21 @@ class Ending(QObject):  # type: ignore[misc, unused-ignore]
             self._end()
         return False
 
+    def _end(self) -> None:
+        end = self._method()
+        if end is not None:
+            end()
+
     def _end_if_taken_out(self) -> None:
-        if self._docked and self._dock.parent() is None:
+        dock = self._dock()
+        try:
+            out = self._docked and dock is not None and dock.parent() is None
+        except RuntimeError:
+            return  # Qt has deleted the dock: with its window, which was noticed.
+        if out:
             self._end()
 
     def _end_with_window(self) -> None:
-        if not self._window.isVisible():
+        window = self._window()
+        if window is None or not window.isVisible():
             self._end()
