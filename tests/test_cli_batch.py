@@ -60,14 +60,14 @@ def test_a_folder_goes_in_and_two_data_sets_come_out(run: Run) -> None:
     assert len(list(Path("out/png/labels").iterdir())) == 3
     code, _, err = run("in", "--export", "voc:out/voc", "--export", "png:out/png")
     assert code == 0
-    assert "3 were finished before" in err
+    assert "3 images finished before" in err
 
 
 def test_problems_are_listed_and_the_exit_code_tells(run: Run) -> None:
     Path("in/bad\x1b[2J.png").write_text("no image")
     code, _, err = run("in", "--export", "png:out")
     assert code == 1
-    assert "1 images could not be labelled" in err
+    assert "1 image could not be labelled" in err
     assert r"bad\x1b[2J: " in err
     assert "\x1b[2J" not in err
     assert "problems.json" in err
@@ -89,7 +89,7 @@ def test_kept_images_are_named(run: Run) -> None:
     assert code == 0
     assert "image 001: a person has changed the png files" in err
     code, _, err = run("in", "--export", "png:out", "--redo-edited")
-    assert "1 images labelled" in err
+    assert "1 image labelled" in err
 
 
 def test_a_path_with_colons(run: Run) -> None:
@@ -128,6 +128,25 @@ def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = run("in", "--export", "png:out")
     assert code == 1
     assert "run the same command again" in err
+
+
+def test_the_help_names_every_format_that_can_be_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_itaclip.formats.registry import FORMATS
+
+    code, out, _ = run("--help")
+    assert code == 0
+    told = " ".join(out.split())
+    names = told.partition("Formats: ")[2].partition(".")[0].split(", ")
+    assert set(names) == {name for name, one in FORMATS.items() if one.render is not None}
+
+
+def test_nothing_is_made_for_a_batch_without_images(run: Run) -> None:
+    Path("empty").mkdir()
+    with pytest.raises(SettingsError, match="no images in empty"):
+        run("empty", "--export", "voc:out")
+    assert not Path("out").exists()
 
 
 def test_the_help_loads_no_torch() -> None:

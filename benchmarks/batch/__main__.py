@@ -48,9 +48,9 @@ def run(
         model=model,
         preset=fast if quick else chosen,
         device=device,
-        images=4 if quick else 24,
+        images=2 if quick else 12,
         rounds=1 if quick else 5,
-        many=10 if quick else 500,
+        many=8 if quick else 500,
     )
     with TemporaryDirectory() as name:
         folder = Path(name)

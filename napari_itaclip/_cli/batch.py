@@ -54,7 +54,9 @@ def batch(
             "--export",
             "-e",
             metavar="FORMAT:DIR",
-            help="What to write and where, such as voc:out; again for several formats.",
+            help="What to write and where, such as voc:out; again for several formats. Formats: "
+            "voc, cityscapes, coco, coco-instances, coco-polygons, coco-panoptic, yolo, labelme, "
+            "cvat, label-studio, geojson, geotiff, ome-zarr, png, tiff.",
         ),
     ] = None,
     model: Annotated[
@@ -111,8 +113,9 @@ def batch(
 ) -> None:
     """Label all images of folders and write annotation files.
 
-    Run the same command again after an interruption: finished images are skipped. Files that a
-    person has edited are never touched, unless with --redo-edited.
+    Run the same command again after an interruption: finished images are skipped.
+
+    Files that a person has edited are never touched, unless with --redo-edited.
     """
     from napari_itaclip.batch.job import BatchJob, ExportTarget
     from napari_itaclip.formats.model import ExportOptions
@@ -150,7 +153,7 @@ def batch(
         say("Stopped. Finished images are kept; run the same command again to go on.")
         raise typer.Exit(1) from None
     if as_json:
-        print(json.dumps(asdict(report), indent=2, ensure_ascii=True))
+        print(json.dumps(report_values(report), indent=2, ensure_ascii=True))
     else:
         print_report(report, job)
     if report.failed:
@@ -181,7 +184,7 @@ def _progress(*, shown: bool) -> Iterator[ShowProgress]:
         transient=True,
         disable=not shown,
     ) as bar:
-        task = bar.add_task("Looking for images", total=None, rate="", left="")
+        task = bar.add_task("Finding images, loading the model", total=None, rate="", left="")
 
         def show(progress: BatchProgress) -> None:
             left = progress.seconds_left
@@ -202,16 +205,16 @@ def print_report(report: BatchReport, job: BatchJob) -> None:
     from napari_itaclip.batch.state import BatchState
 
     rate = f" ({report.rate:.2f} images/s)" if report.rate else ""
-    say(f"{report.done} images labelled in {duration(report.seconds)}{rate}.")
+    say(f"{counted(report.done)} labelled in {duration(report.seconds)}{rate}.")
     if report.skipped:
-        say(f"{report.skipped} were finished before.")
+        say(f"{counted(report.skipped)} finished before.")
     if report.left:
-        say(f"{report.left} are left for the next run.")
+        say(f"{counted(report.left)} left for the next run.")
     _print_list("kept as a person has left them", report.kept)
     for target in job.exports:
         found = dict(report.exports).get(target.format)
         if found is not None:
-            line = f"{target.format:>16}  {target.folder}  {found.images} images"
+            line = f"{target.format:>16}  {target.folder}  {counted(found.images)}"
             out.print(escape(line), highlight=False, soft_wrap=True)
             for loss in found.losses:
                 pixels = f" ({loss.pixels} pixels)" if loss.pixels else ""
@@ -225,7 +228,7 @@ def _print_list(what: str, found: tuple[tuple[str, str], ...], *, failed: bool =
     """Print images with what there is to say about them."""
     if not found:
         return
-    say(f"{len(found)} images {what}:")
+    say(f"{counted(len(found))} {what}:")
     for name, reason in found[:_MOST_LINES]:
         line = f"{_printable(name)}: {_printable(reason)}"
         if failed:
@@ -234,6 +237,19 @@ def _print_list(what: str, found: tuple[tuple[str, str], ...], *, failed: bool =
             say(f"  {line}")
     if len(found) > _MOST_LINES:
         say(f"  … and {len(found) - _MOST_LINES} more.")
+
+
+def report_values(report: BatchReport) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    values = asdict(report)
+    for what in ("kept", "failed"):
+        values[what] = [{"name": name, "reason": reason} for name, reason in values[what]]
+    return {**values, "exports": dict(values["exports"])}
+
+
+def counted(number: int) -> str:
+    """Return a number of images in words."""
+    return "1 image" if number == 1 else f"{number} images"
 
 
 def duration(seconds: float) -> str:

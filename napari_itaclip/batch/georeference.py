@@ -1,4 +1,4 @@
-"""Where a GeoTIFF lies on Earth, from its own tags; nothing beyond tifffile is needed."""
+"""Where a picture lies on Earth: from rasterio where it is installed, else from its own tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ _USER_DEFINED = 32767
 
 
 def read_georeference(path: Path) -> Georeference | None:
-    """Return where an image lies; None where its file does not say, or is no TIFF.
+    """Return where an image lies; None where its file does not say.
+
+    With rasterio every reference system and world files are known. Without it the tags still tell
+    that the image lies somewhere, so that a format which needs rasterio says so.
+    """
+    from napari_itaclip.formats.parts import georeference
+
+    return georeference.read_georeference(path) or from_tags(path)
+
+
+def from_tags(path: Path) -> Georeference | None:
+    """Return where a GeoTIFF says that it lies; None for everything else.
 
     The tags are those of OGC GeoTIFF 1.1. The reference system is taken where it has an EPSG code.
     """

@@ -18,6 +18,7 @@ from napari_itaclip.batch._stored import sha256_of
 from napari_itaclip.batch.naming import Plane, distinct_names
 from napari_itaclip.batch.places import absolute
 from napari_itaclip.errors import ImageError, SettingsError
+from napari_itaclip.formats.registry import STATE_FOLDER
 
 if TYPE_CHECKING:
     from napari_itaclip.batch.job import BatchJob
@@ -73,6 +74,8 @@ class BatchInput:
                 from napari_itaclip.batch.stacks import array_sha256
 
                 return array_sha256(self.read())
+            if self.path.exists() and not self.path.is_file():
+                raise ImageError(f"{self.path} is no file")  # reading a pipe would wait for ever
             stat = self.path.stat()
             whole = _file_sha256(self.path, stat.st_size, stat.st_mtime_ns)
         except FileNotFoundError:
@@ -94,12 +97,19 @@ class BatchInput:
         from napari_itaclip.batch import stacks
 
         if self.path.is_dir():
+            if self.page is None:  # its planes could not be counted: this says why
+                stacks.zarr_arrays(self.path)
             return stacks.read_zarr_plane(self.path, self.array, self.page or 0)
         if self.page is not None:
             return stacks.read_tiff_plane(self.path, self.page)
         from napari_itaclip.segmentation.image_files import read_image
 
-        return read_image(self.path)
+        try:
+            return read_image(self.path)
+        except ImageError as error:
+            if stacks.is_too_large(self.path):
+                raise stacks.too_large(self.path) from error
+            raise
 
     def prepare(self) -> PreparedImage:
         """Read the image and bring it to 8-bit RGB at the scale asked for.
@@ -129,15 +139,20 @@ def find_inputs(job: BatchJob, known: Mapping[Plane, str] | None = None) -> tupl
     Raises
     ------
     SettingsError
-        If a file or folder is not there, or nothing is found at all.
+        If a file or folder is not there, if nothing is found at all, or if what is exported would
+        lie among the images of the next run.
     ImageError
         If a Zarr folder or a list cannot be read.
     """
-    ours = {target.folder.absolute() for target in job.exports} | {job.state_folder}
+    ours = {absolute(target.folder) for target in job.exports} | {absolute(job.state_folder)}
     files: dict[Path, None] = {}
     roots = []
     for given in job.inputs:
-        root, found = _expand(given, job.recursive, ours)
+        root, found = _expand(given, job.recursive)
+        base = _searched(given)
+        if base is not None:
+            _check_apart(given, base, ours, recursive=job.recursive or "**" in Path(given).parts)
+            found = [path for path in found if not _is_ours(path, base, ours)]
         roots.append(root)
         files.update(dict.fromkeys(found))
     if not files:
@@ -154,11 +169,38 @@ def find_inputs(job: BatchJob, known: Mapping[Plane, str] | None = None) -> tupl
     return tuple(sorted(found_inputs, key=lambda one: one.name))
 
 
-def _expand(given: Path | str, recursive: bool, ours: set[Path]) -> tuple[Path, list[Path]]:
+def _searched(given: Path | str) -> Path | None:
+    """Return the folder that is searched; None where the files themselves are named."""
+    path = absolute(Path(given))
+    if path.exists():
+        return path if path.is_dir() else None
+    return _before_pattern(path)
+
+
+def _check_apart(given: Path | str, base: Path, ours: set[Path], *, recursive: bool) -> None:
+    """Refuse to search the folder that is exported to with everything in it."""
+    if recursive and base in ours:
+        raise SettingsError(
+            f"{given} is searched with the folders inside it, and exported to: the next run would "
+            f"label the files of this one. Export to a folder of its own, such as {base / 'out'}"
+        )
+
+
+def _is_ours(path: Path, base: Path, ours: set[Path]) -> bool:
+    """Say whether a file lies in a data set of this batch below the folder that is searched."""
+    for parent in path.parents:
+        if parent == base:
+            return False
+        if parent in ours:
+            return True
+    return False
+
+
+def _expand(given: Path | str, recursive: bool) -> tuple[Path, list[Path]]:
     """Return the folder that names start from, and the files."""
     path = absolute(Path(given))
     if path.is_dir() and not _is_zarr(path):
-        return path, sorted(_walk(path, recursive, ours))
+        return path, sorted(_walk(path, recursive))
     if path.exists():
         if path.suffix.lower() in LIST_SUFFIXES and path.is_file():
             return path.parent, list(_listed(path))
@@ -173,13 +215,19 @@ def _expand(given: Path | str, recursive: bool, ours: set[Path]) -> tuple[Path, 
 
 def _fitting(pattern: Path) -> Iterator[Path]:
     """Yield what a pattern fits; ``**`` stands for any folders."""
+    base = _before_pattern(pattern)
+    return base.glob(pattern.relative_to(base).as_posix())
+
+
+def _before_pattern(pattern: Path) -> Path:
+    """Return the folder before the first part with a wildcard."""
     parts = pattern.parts
-    first = next(at for at, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:first]).glob("/".join(parts[first:]))
+    first = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:first])
 
 
-def _walk(folder: Path, recursive: bool, ours: set[Path]) -> Iterator[Path]:
-    """Yield the images of a folder; hidden ones and what this batch has written are left out."""
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Yield the images of a folder; hidden ones and data sets written here are left out."""
     for parent, folders, names in os.walk(folder):
         here = Path(parent)
         zarrs = [name for name in folders if _is_zarr(here / name)]
@@ -190,7 +238,7 @@ def _walk(folder: Path, recursive: bool, ours: set[Path]) -> Iterator[Path]:
             if recursive
             and not name.startswith(".")
             and name not in zarrs
-            and here / name not in ours
+            and not (here / name / STATE_FOLDER).is_dir()
         ]
         for name in names:
             if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
@@ -219,7 +267,11 @@ def _planes(path: Path) -> list[Plane]:
     if _is_zarr(path):
         from napari_itaclip.batch.stacks import zarr_arrays
 
-        return [(path, page, name) for name, count in zarr_arrays(path) for page in range(count)]
+        try:
+            arrays = zarr_arrays(path)
+        except ImageError:  # one image's affair, and told of when its turn comes
+            return [(path, None, "")]
+        return [(path, page, name) for name, count in arrays for page in range(count)]
     if path.suffix.lower() in _TIFF_SUFFIXES and path.is_file():
         from napari_itaclip.batch.stacks import count_tiff_planes
 

@@ -132,9 +132,12 @@ def prepared(job: BatchJob, *, segmenter: Segmenter | None = None) -> Iterator[P
     """
     state = BatchState(job.state_folder)
     _check_folders(job)
+    # What is wrong with a new batch shows before a folder is made for it.
+    items = None if state.exists else find_inputs(job)
     with state.lock():
         sweep_unfinished(state.folder)
-        items = find_inputs(job, known_names(state))
+        if items is None or state.exists:
+            items = find_inputs(job, known_names(state))
         context = JobContext(job, segmenter=segmenter)
         prepare_exports(context, items)
         yield Preparation(context, limited(state, items, job.limit), len(items))

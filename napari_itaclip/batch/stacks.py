@@ -16,12 +16,50 @@ from numpy.typing import NDArray
 from napari_itaclip.errors import ImageError, MissingExtraError
 
 _ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
+_TIFF_SUFFIXES = (".tif", ".tiff")
 _COLORS = (3, 4)
 
 
 def is_zarr(path: Path) -> bool:
     """Say whether a folder is a Zarr array or group."""
     return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
+
+
+def is_too_large(path: Path) -> bool:
+    """Say whether a file's picture has more pixels than are read at once: twice Pillow's limit."""
+    from PIL import Image
+
+    try:
+        if path.suffix.lower() in _TIFF_SUFFIXES:
+            import tifffile
+
+            with tifffile.TiffFile(path) as tiff:
+                page: Any = tiff.pages.first
+                return _exceeds_limit(int(page.imagewidth) * int(page.imagelength))
+        with Image.open(path):
+            return False
+    except Image.DecompressionBombError:
+        return True
+    except MemoryError:
+        raise
+    except Exception:  # damaged: that is what is wrong with it
+        return False
+
+
+def too_large(path: Path) -> ImageError:
+    """Return the error about a picture that is not read at once."""
+    known = path.is_dir() or path.suffix.lower() in _TIFF_SUFFIXES
+    first = "" if known else "save it as a TIFF, and "
+    return ImageError(
+        f"{path} is too large to be read at once; {first}label it window by window with: "
+        "napari-itaclip segment-large"
+    )
+
+
+def _exceeds_limit(pixels: int) -> bool:
+    from PIL import Image
+
+    return Image.MAX_IMAGE_PIXELS is not None and pixels > 2 * Image.MAX_IMAGE_PIXELS
 
 
 # ---- TIFF ----------------------------------------------------------------------------------------
@@ -59,6 +97,8 @@ def read_tiff_plane(path: Path, plane: int) -> NDArray[Any]:
             for series in _main_series(tiff):
                 count = _plane_count(series)
                 if left < count:
+                    if _exceeds_limit(series.size // count):
+                        raise too_large(path)
                     return _series_plane(path, tiff, series, left, count)
                 left -= count
     except (ImageError, MemoryError):
@@ -206,6 +246,8 @@ def read_zarr_plane(path: Path, name: str, plane: int) -> NDArray[Any]:
         array = node[name] if name else node
         scales = None if hasattr(node, "shape") else _multiscales(node)
         planes = _planes(array, scales[1] if scales else None)
+        if _exceeds_limit(planes.shape[planes.y] * planes.shape[planes.x]):
+            raise too_large(path)
         where: list[Any] = [slice(None)] * len(planes.shape)
         at = np.unravel_index(plane, [planes.shape[axis] for axis in planes.others])
         for axis, position in zip(planes.others, at, strict=True):

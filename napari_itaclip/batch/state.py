@@ -179,7 +179,12 @@ class BatchState:
         FormatError
             If there is none, or it is damaged.
         """
-        return read_record(self.path("items", key, _SUFFIX), ItemRecord.from_json)
+        path = self.path("items", key, _SUFFIX)
+        record = read_record(path, ItemRecord.from_json)
+        own = (key, f"labels/{key}.png", f"margins/{key}.png", record.valid and f"valid/{key}.png")
+        if (record.key, record.labels, record.margin, record.valid) != own:
+            raise FormatError(f"{path} cannot be used: it names the files of another image")
+        return record
 
     def has_item(self, key: str) -> bool:
         """Say whether an image is finished."""
@@ -308,10 +313,7 @@ class BatchState:
         FormatError
             If a record is damaged.
         """
-        return {
-            key: read_record(self.path("reviews", key, _SUFFIX), ReviewRecord.from_json)
-            for key in self._keys("reviews")
-        }
+        return {key: self._review(key) for key in self._keys("reviews")}
 
     def review(self, key: str) -> ReviewRecord | None:
         """Return what was decided about an image; None if nothing was.
@@ -321,8 +323,14 @@ class BatchState:
         FormatError
             If the record is damaged.
         """
+        return self._review(key) if self.path("reviews", key, _SUFFIX).is_file() else None
+
+    def _review(self, key: str) -> ReviewRecord:
         path = self.path("reviews", key, _SUFFIX)
-        return read_record(path, ReviewRecord.from_json) if path.is_file() else None
+        review = read_record(path, ReviewRecord.from_json)
+        if review.key != key:
+            raise FormatError(f"{path} cannot be used: it is about another image")
+        return review
 
     def save_review(self, review: ReviewRecord) -> None:
         """Write a decision.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from PIL import Image
 from napari_itaclip.batch.inputs import BatchInput, find_inputs
 from napari_itaclip.batch.job import BatchJob
 from napari_itaclip.batch.naming import Plane, distinct_names
+from napari_itaclip.batch.run import run_batch
 from napari_itaclip.errors import ImageError, MissingExtraError, SettingsError
 from napari_itaclip.formats.paths import file_name
+from napari_itaclip.segmentation.segmenter import Segmenter
 from tests.batch.world import picture, save_pictures
 
 Make = Callable[..., BatchJob]
@@ -85,6 +89,70 @@ def test_nothing_there(job: Make, given: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingsError, match=r"no images in .*--recursive"):
         find_inputs(job(inputs=(tmp_path / "empty",)))
+
+
+def test_what_was_exported_is_no_input(job: Make, given: Path, tmp_path: Path) -> None:
+    exports = (replace(job().exports[0], folder=given / "out"),)
+    before = names(find_inputs(job(exports=exports, recursive=True)))
+    save(given / "out" / "labels" / "image 000.png")  # by this batch
+    save(given / "earlier" / "labels" / "image 000.png")  # by another
+    (given / "earlier" / ".itaclip").mkdir()
+    assert names(find_inputs(job(exports=exports, recursive=True))) == before
+    pattern = str(given / "**" / "*.png")
+    found = find_inputs(job(exports=exports, inputs=(pattern,)))
+    assert not [one for one in found if "out" in one.path.parts]
+    named = given / "out" / "labels" / "image 000.png"
+    assert len(find_inputs(job(exports=exports, inputs=(named,)))) == 1
+    assert len(find_inputs(job(exports=exports, inputs=(named.parent,)))) == 1
+
+
+def test_a_folder_that_is_searched_wholly_is_not_exported_to(job: Make, given: Path) -> None:
+    exports = (replace(job().exports[0], folder=given),)
+    assert len(find_inputs(job(exports=exports))) == 4
+    for changes in ({"recursive": True}, {"inputs": (str(given / "**" / "*.png"),)}):
+        with pytest.raises(SettingsError, match="searched with the folders inside it"):
+            find_inputs(job(exports=exports, **changes))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_a_pipe_is_not_waited_for(job: Make, given: Path) -> None:
+    os.mkfifo(given / "pipe.png")
+    pipe = find_inputs(job())[-1]
+    with pytest.raises(ImageError, match="is no file"):
+        pipe.sha256()
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "stack"])
+def test_an_image_that_is_too_large_names_the_way_out(
+    job: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "large" / ("a.png" if kind == "png" else "a.tif")
+    path.parent.mkdir()
+    if kind == "png":
+        save(path)
+    else:
+        tifffile.imwrite(path, np.zeros((2, 24, 32) if kind == "stack" else (24, 32), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    item = find_inputs(job(inputs=(path.parent,)))[0]
+    with pytest.raises(ImageError, match="napari-itaclip segment-large"):
+        item.prepare()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ImageError) as damaged:
+        item.prepare()
+    assert "segment-large" not in str(damaged.value)
+
+
+def test_names_that_are_no_text(job: Make, segmenter: Segmenter, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    try:
+        with (tmp_path / "odd" / os.fsdecode(b"caf\xe9.png")).open("wb") as file:
+            Image.fromarray(picture(1)).save(file, "PNG")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    given = job(inputs=(tmp_path / "odd",))
+    assert run_batch(given, segmenter=segmenter).done == 1
+    assert run_batch(given, segmenter=segmenter).skipped == 1
 
 
 def test_names_from_several_folders_start_where_they_meet(job: Make, tmp_path: Path) -> None:
@@ -192,6 +260,18 @@ def test_a_zarr_array_and_an_ome_zarr_image(job: Make, tmp_path: Path) -> None:
     ]
     for item, plane in zip(found, 2 * list(values.reshape(6, 20, 30)), strict=True):
         np.testing.assert_array_equal(item.read(), plane)
+
+
+def test_a_damaged_zarr_image_is_one_image_that_says_so(job: Make, tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    folder = tmp_path / "some"
+    save_pictures(folder, 1)
+    (folder / "bad.zarr").mkdir()
+    (folder / "bad.zarr" / "zarr.json").write_text("{")
+    bad, good = find_inputs(job(inputs=(folder,)))
+    assert (bad.name, good.name) == ("bad", "image 000")
+    with pytest.raises(ImageError, match="cannot be read as Zarr"):
+        bad.read()
 
 
 def test_colours_of_a_zarr_image_come_last(job: Make, tmp_path: Path) -> None:

@@ -143,6 +143,33 @@ def test_files_that_are_no_records(state: BatchState, content: bytes) -> None:
         state.item("nobody")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "b"},
+        {"labels": "job.json"},
+        {"labels": "labels/b.png"},
+        {"margin": "margins/b.png"},
+        {"valid": "labels/day 1/a.png"},
+    ],
+)
+def test_a_record_speaks_of_its_own_files_only(state: BatchState, change: dict[str, str]) -> None:
+    state.save_item(RECORD)
+    path = state.folder / "items/day 1/a.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(FormatError, match="another image"):
+        state.item("day 1/a")
+
+
+def test_a_review_is_of_its_own_image(state: BatchState) -> None:
+    state.save_review(ReviewRecord("b", "accepted", "4" * 64))
+    (state.folder / "reviews/b.json").rename(state.folder / "reviews/a.json")
+    with pytest.raises(FormatError, match="another image"):
+        state.reviews()
+    with pytest.raises(FormatError, match="another image"):
+        state.review("a")
+
+
 def test_keys_never_leave_the_folder(state: BatchState) -> None:
     with pytest.raises(OutputError):
         state.save_review(ReviewRecord("../../x", "accepted", ""))
