@@ -72,4 +72,6 @@ def test_the_window_is_told_what_to_show(
     told: list[Any] = []
     monkeypatch.setattr(window, "review_in_window", lambda path, **rest: told.append((path, rest)))
     assert run(state.home, "--order", "name").exit_code == 0
-    assert told == [(state.home, {"order": "name", "include_reviewed": False})]
+    (path, rest) = told[0]
+    assert callable(rest.pop("tell"))
+    assert (path, rest) == (state.home, {"order": "name", "include_reviewed": False})

@@ -84,8 +84,7 @@ def large(
 ) -> None:
     """Label an image of any size, such as a whole slide or an orthophoto.
 
-    Reads, looks and writes part by part; the result has no seams. An interrupted run is gone on
-    with by the same command.
+    Works part by part; the result has no seams. The same command goes on with an interrupted run.
     """
     from napari_itaclip.vocabulary.classes import Vocabulary
 

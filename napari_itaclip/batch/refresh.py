@@ -61,7 +61,7 @@ def refresh_exports(
     changed = state.save_labels(record, labels)
     edited = record.edited or changed.labels_sha256 != record.labels_sha256
     record = replace(changed, edited=edited)
-    targets = stored_targets(state)
+    targets = _own_targets(state)
     kept = changed_exports(targets, record)
     renewed = tuple(target for target in targets if target.format not in kept)
     # From here on the labels count; files between old and new are no one's edits.
@@ -95,8 +95,32 @@ def finish_exports(state: BatchState) -> dict[str, ExportReport]:
     classes, about = classes_of(state.vocabulary), {"made_by": state.job.made_by}
     return {
         target.format: open_writer(target, classes, about).finish()
-        for target in stored_targets(state)
+        for target in _own_targets(state)
     }
+
+
+def _own_targets(state: BatchState) -> tuple[ExportTarget, ...]:
+    """Return the data sets of a batch.
+
+    The settings that name them may have come with a folder from somebody else: whatever they say,
+    nothing is written outside that folder where there is no data set of the format yet.
+
+    Raises
+    ------
+    OutputError
+        If one of them is not there.
+    """
+    targets = stored_targets(state)
+    home = state.home.resolve()
+    for target in targets:
+        inside = target.folder.resolve().is_relative_to(home)
+        known = target.folder / ".itaclip" / target.format / "dataset.json"
+        if not inside and not known.is_file():
+            raise OutputError(
+                f"there is no {target.format} data set of this batch in {target.folder}: put it "
+                "back there, or run the batch again"
+            )
+    return targets
 
 
 def open_writer(

@@ -80,7 +80,8 @@ def get_format(name: str) -> Format:
         return FORMATS[key]
     near = difflib.get_close_matches(key, _WHERE, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise FormatError(f"there is no format {name!r}; {hint}There are: {', '.join(_WHERE)}")
+    known = ", ".join(_WHERE)
+    raise FormatError(f"there is no format {name!r}; {hint}the formats are: {known}")
 
 
 def guess_format(path: str | os.PathLike[str]) -> Format:

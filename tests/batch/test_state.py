@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from napari_itaclip.batch.places import as_place, from_place
 from napari_itaclip.batch.records import ItemRecord, ReviewRecord, Source, StoredExport, StoredJob
+from napari_itaclip.batch.refresh import finish_exports, refresh_exports
 from napari_itaclip.batch.state import BatchState
 from napari_itaclip.errors import FormatError, OutputError
 from napari_itaclip.formats.model import ExportOptions, Loss
 from napari_itaclip.vocabulary.classes import Vocabulary
+from tests.small_batches import make_batch
 
 RECORD = ItemRecord(
     key="day 1/a",
@@ -189,3 +191,18 @@ def test_what_lies_near_is_relative() -> None:
     assert as_place(Path("/data/set/in/a.png"), home) == "../in/a.png"
     assert as_place(home, home) == "."
     assert as_place(Path("/elsewhere/a.png"), home) == "/elsewhere/a.png"
+
+
+def test_a_batch_from_somebody_else_does_not_choose_where_to_write(tmp_path: Path) -> None:
+    state = make_batch(tmp_path / "given")
+    stored = state.folder / "job.json"
+    job = json.loads(stored.read_text(encoding="utf-8"))
+    job["exports"][0]["folder"] = str(tmp_path / "elsewhere")
+    stored.write_text(json.dumps(job), encoding="utf-8")
+    state = BatchState.find(state.home)
+    record = state.items()[0]
+    with pytest.raises(OutputError, match=r"no png data set of this batch in .*elsewhere"):
+        refresh_exports(state, record, np.zeros(record.shape, np.uint8))
+    with pytest.raises(OutputError, match="no png data set"):
+        finish_exports(state)
+    assert not (tmp_path / "elsewhere").exists()

@@ -67,7 +67,7 @@ def test_every_format_is_there_under_its_name(name: str) -> None:
 
 
 def test_unknown_formats_and_targets_are_explained() -> None:
-    with pytest.raises(FormatError, match=r"did you mean 'coco'\?.*There are: voc"):
+    with pytest.raises(FormatError, match=r"did you mean 'coco'\?.*formats are: voc"):
         get_format("cocco")
     assert "nothing" not in FORMATS
     for text in ("voc", ":out", "voc:", ""):
