@@ -103,6 +103,8 @@ def run(
     model: Annotated[str, typer.Option(help="Model by name.")] = "demo",
     preset: Annotated[str, typer.Option(help="Settings.")] = "balanced",
     threads: Annotated[int, typer.Option(min=1, help="Cores of the processor.")] = 2,
+    images: Annotated[int, typer.Option(min=1, help="Photographs in each round.")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all take their turns.")] = 3,
 ) -> None:
     """Measure 1, 2 and 4 local workers against one process."""
     torch.set_num_threads(threads)
@@ -113,8 +115,8 @@ def run(
             model,
             get_preset("draft" if quick else preset),
             threads=threads,
-            images=6 if quick else 24,
-            rounds=1 if quick else 5,
+            images=6 if quick else images,
+            rounds=1 if quick else rounds,
         )
     print_table(Console(), figures, machine, judge=False)
     if json_file is not None:

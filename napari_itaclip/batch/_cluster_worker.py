@@ -154,7 +154,6 @@ def open_context(shared: str, sha256: str) -> WorkerContext:
         if sha256 not in _contexts:
             _contexts.clear()
             _contexts[sha256] = WorkerContext(_read(Path(shared), sha256))
-            _use_own_cores()
         return _contexts[sha256]
 
 
@@ -187,6 +186,7 @@ def _process(context: WorkerContext, item: BatchInput, run: str) -> Outcome:
     """Do the steps, computing for one image at a time."""
     task = work.examine(context, item)
     if task.plan.action == "label":
+        _use_own_cores()
         with context.encoding:
             if run in _stopped:
                 return Outcome(item.name, "left")
@@ -214,7 +214,10 @@ def _kept_model(job: BatchJob, model: str, load: Callable[[], Segmenter]) -> Seg
 
 
 def _use_own_cores() -> None:
-    """Let torch use as many threads as the worker was given; a nanny leaves it one."""
+    """Let torch use as many cores as the worker was given; a nanny leaves it one.
+
+    OpenMP and MKL count for every thread of Python's by itself, so each that computes has to ask.
+    """
     worker = _worker()
     if worker is not None and not worker.address.startswith("inproc"):
         import torch
