@@ -38,6 +38,9 @@ def measure_clusters(
 ) -> list[Figure]:
     """Return the speed of each cluster as a share of one process's."""
     distributed: Any = importlib.import_module("distributed")
+    dask: Any = importlib.import_module("dask")
+    # As docs/batch.md advises.
+    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
     segmenter = Segmenter.from_pretrained(model, device="cpu", precision="float32")
     photos = folder / "photos"
     save_photos(photos, images)
