@@ -22,7 +22,7 @@ from napari_itaclip.batch._cluster_checks import (
 )
 from napari_itaclip.batch._cluster_desk import Desk
 from napari_itaclip.batch._cluster_worker import ClusterError
-from napari_itaclip.batch.context import _known_model, _source
+from napari_itaclip.batch.context import known_model, source_of
 from napari_itaclip.batch.progress import BatchReport, ShowProgress, Tally
 from napari_itaclip.batch.run import Preparation, finish, prepared
 from napari_itaclip.batch.state import BatchState
@@ -116,12 +116,12 @@ def _model_of_head(job: BatchJob) -> Segmenter | None:
 
     The head computes nothing, so it needs neither the workers' device nor their precision.
     """
-    if _known_model(job, BatchState(job.state_folder)) is not None:
+    if known_model(job, BatchState(job.state_folder)) is not None:
         return None
     from napari_itaclip.segmentation.segmenter import Segmenter
 
     return Segmenter.from_pretrained(
-        _source(job), device="cpu", precision="float32", activation=job.activation
+        source_of(job), device="cpu", precision="float32", activation=job.activation
     )
 
 

@@ -69,7 +69,7 @@ class JobContext:
         self._embeddings: ClassEmbeddings | None = None
         self._writers: dict[str, DatasetWriter] = {}
         if model is None and segmenter is None:
-            model = _known_model(job, self.state)
+            model = known_model(job, self.state)
         self.model = model or self.segmenter.model.identity
         self.digest = job.digest(self.model)
         self.classes: tuple[LabelClass, ...] = job.classes
@@ -85,7 +85,7 @@ class JobContext:
 
                 job = self.job
                 self._segmenter = Segmenter.from_pretrained(
-                    _source(job),
+                    source_of(job),
                     device=job.device,
                     precision=job.precision,
                     activation=job.activation,
@@ -195,12 +195,12 @@ def stored_targets(state: BatchState) -> tuple[ExportTarget, ...]:
     )
 
 
-def _source(job: BatchJob) -> Any:
+def source_of(job: BatchJob) -> Any:
     """Return what `Segmenter.from_pretrained` takes: a name, or a path."""
     return Path(job.model_source) if isinstance(job.model, Path) else job.model_source
 
 
-def _known_model(job: BatchJob, state: BatchState) -> str | None:
+def known_model(job: BatchJob, state: BatchState) -> str | None:
     """Return the model's identity without loading it, if the batch was run with it before.
 
     The identity holds the first digits of the weights' hash: the file must still have it.
