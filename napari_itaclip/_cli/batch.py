@@ -14,7 +14,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from napari_itaclip._cli.console import err, out, report_error, say
-from napari_itaclip.errors import SettingsError
+from napari_itaclip._cli.options import (
+    Activation,
+    Alpha,
+    Checkpoint,
+    Classes,
+    Device,
+    Model,
+    Precision,
+    PresetName,
+    VocabularyFile,
+    check_one_model,
+    read_words,
+)
 
 if TYPE_CHECKING:
     from napari_itaclip.batch.job import BatchJob
@@ -34,20 +46,8 @@ def batch(
             show_default=False,
         ),
     ],
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            "-c",
-            help='Classes: "road, building, palm tree"; with synonyms: "car, automobile; road".',
-        ),
-    ] = None,
-    vocabulary: Annotated[
-        Path | None,
-        typer.Option(
-            "--vocabulary", "-v", help="Vocabulary file (YAML, a list, COCO, CVAT, Label Studio)."
-        ),
-    ] = None,
+    classes: Classes = None,
+    vocabulary: VocabularyFile = None,
     export: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,21 +59,13 @@ def batch(
             "cvat, label-studio, geojson, geotiff, ome-zarr, png, tiff.",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Model by name; see `napari-itaclip models`.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Local weights (.pt, .safetensors) instead of a model.")
-    ] = None,
-    activation: Annotated[
-        str, typer.Option(help="Activation of a local checkpoint: auto, quick_gelu or gelu.")
-    ] = "auto",
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="draft, balanced, paper, or a benchmark's name.")
-    ] = "balanced",
-    alpha: Annotated[float | None, typer.Option(help="Weight of auxiliary texts, 0 to 1.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    model: Model = None,
+    checkpoint: Checkpoint = None,
+    activation: Activation = "auto",
+    preset: PresetName = "balanced",
+    alpha: Alpha = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search folders inside folders, too.")
     ] = False,
@@ -120,20 +112,13 @@ def batch(
     from napari_itaclip.batch.job import BatchJob, ExportTarget
     from napari_itaclip.formats.model import ExportOptions
     from napari_itaclip.segmentation.settings import get_preset
-    from napari_itaclip.vocabulary.classes import Vocabulary
 
-    if (classes is None) == (vocabulary is None):
-        raise SettingsError(
-            "Say what to look for with either --classes or --vocabulary, for example "
-            '--classes "road, building, sky".'
-        )
-    if model is not None and checkpoint is not None:
-        raise SettingsError("Give either --model or --checkpoint, not both.")
-    words = Vocabulary.parse(classes if classes is not None else vocabulary)
+    check_one_model(model, checkpoint)
+    words = read_words(classes, vocabulary, alpha)
     options = ExportOptions(images=not no_images, split=split)
     job = BatchJob(
         inputs=tuple(inputs),
-        vocabulary=words if alpha is None else words.with_alpha(alpha),
+        vocabulary=words,
         exports=tuple(ExportTarget.parse(one, options) for one in export or ()),
         preset=get_preset(preset),
         model=checkpoint if checkpoint is not None else model,

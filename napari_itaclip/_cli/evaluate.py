@@ -12,6 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from napari_itaclip._cli.console import out, progress_bar, report_error, say
+from napari_itaclip._cli.options import (
+    Activation,
+    Checkpoint,
+    Device,
+    Model,
+    Precision,
+    RecipeName,
+    Stride,
+    check_one_model,
+)
 from napari_itaclip.errors import ItaclipError, MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
@@ -51,27 +61,16 @@ def evaluate(
             "--preset", "-p", help="Settings: a benchmark's own, else balanced by default."
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="itaclip, sclip, clearclip, naclip, maskclip or clip."),
-    ] = None,
-    stride: Annotated[
-        int | None, typer.Option(help="Step between windows in pixels of the working size.")
-    ] = None,
+    recipe: RecipeName = None,
+    stride: Stride = None,
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Whether to sharpen scores (PAMR).")
     ] = True,
-    model: Annotated[
-        str | None, typer.Option(help="Model by name; see `napari-itaclip models`.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Local weights (.pt, .safetensors) instead of a model.")
-    ] = None,
-    activation: Annotated[
-        str, typer.Option(help="Activation of a local checkpoint: auto, quick_gelu or gelu.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    model: Model = None,
+    checkpoint: Checkpoint = None,
+    activation: Activation = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     labels: Annotated[
         Path | None,
         typer.Option(help="Judge these label images or annotation files; no model runs."),
@@ -132,8 +131,7 @@ def evaluate(
         )
     if labels is not None and (model is not None or checkpoint is not None):
         raise SettingsError("Give either --labels or a model, not both.")
-    if model is not None and checkpoint is not None:
-        raise SettingsError("Give either --model or --checkpoint, not both.")
+    check_one_model(model, checkpoint)
 
     from napari_itaclip.evaluation.run import Evaluation, Shard
     from napari_itaclip.evaluation.run import evaluate as run_evaluation

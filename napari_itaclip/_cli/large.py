@@ -12,6 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from napari_itaclip._cli.console import out, progress_bar, say
+from napari_itaclip._cli.options import (
+    Activation,
+    Checkpoint,
+    Classes,
+    Device,
+    Model,
+    Precision,
+    PresetName,
+    VocabularyFile,
+    check_one_model,
+    read_words,
+)
 from napari_itaclip.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,17 +40,8 @@ def large(
         Path,
         typer.Option("--output", "-o", help="Label image to write: .tif or .zarr."),
     ],
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            "-c",
-            help='Classes: "road, building, palm tree"; with synonyms: "car, automobile; road".',
-        ),
-    ] = None,
-    vocabulary: Annotated[
-        Path | None, typer.Option("--vocabulary", "-v", help="Vocabulary file.")
-    ] = None,
+    classes: Classes = None,
+    vocabulary: VocabularyFile = None,
     scale: Annotated[
         float | None,
         typer.Option(help="Size of the picture that is looked at: 0.25 is a quarter each way."),
@@ -54,20 +57,12 @@ def large(
         bool,
         typer.Option("--uncertainty", help="Write the margin as an 8-bit image beside the labels."),
     ] = False,
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="draft, balanced, paper, or a benchmark's name.")
-    ] = "balanced",
-    model: Annotated[
-        str | None, typer.Option(help="Model by name; see `napari-itaclip models`.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Local weights (.pt, .safetensors) instead of a model.")
-    ] = None,
-    activation: Annotated[
-        str, typer.Option(help="Activation of a local checkpoint: auto, quick_gelu or gelu.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    preset: PresetName = "balanced",
+    model: Model = None,
+    checkpoint: Checkpoint = None,
+    activation: Activation = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     memory: Annotated[
         float,
         typer.Option(help="GB for the arrays of one block; the process needs about 1.5 more."),
@@ -86,18 +81,10 @@ def large(
 
     Works part by part; the result has no seams. The same command goes on with an interrupted run.
     """
-    from napari_itaclip.vocabulary.classes import Vocabulary
-
-    if (classes is None) == (vocabulary is None):
-        raise SettingsError(
-            "Say what to look for with either --classes or --vocabulary, for example "
-            '--classes "road, building, sky".'
-        )
-    if model is not None and checkpoint is not None:
-        raise SettingsError("Give either --model or --checkpoint, not both.")
+    check_one_model(model, checkpoint)
     if not 0.05 <= memory <= 1024:
         raise SettingsError(f"--memory is {memory:g} GB, but must lie between 0.05 and 1024.")
-    words = Vocabulary.parse(classes if classes is not None else vocabulary)
+    words = read_words(classes, vocabulary)
 
     from napari_itaclip.batch.large.plan import check_preset
     from napari_itaclip.batch.large.run import segment_large

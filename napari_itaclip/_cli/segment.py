@@ -15,6 +15,21 @@ from rich.markup import escape
 
 from napari_itaclip import __version__
 from napari_itaclip._cli.console import class_table, out, progress_bar, report_error, say
+from napari_itaclip._cli.options import (
+    Activation,
+    Alpha,
+    Checkpoint,
+    Classes,
+    Device,
+    Model,
+    Precision,
+    PresetName,
+    RecipeName,
+    Stride,
+    VocabularyFile,
+    check_one_model,
+    read_words,
+)
 from napari_itaclip.errors import ItaclipError, OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -44,49 +59,24 @@ class OutputFiles:
 
 def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            "-c",
-            help='Classes: "road, building, palm tree"; with synonyms: "car, automobile; road".',
-        ),
-    ] = None,
-    vocabulary: Annotated[
-        Path | None,
-        typer.Option(
-            "--vocabulary", "-v", help="Vocabulary file (YAML, a list, COCO, CVAT, Label Studio)."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Model by name; see `napari-itaclip models`.")
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Local weights (.pt, .safetensors) instead of a model.")
-    ] = None,
-    activation: Annotated[
-        str, typer.Option(help="Activation of a local checkpoint: auto, quick_gelu or gelu.")
-    ] = "auto",
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="draft, balanced, paper, or a benchmark's name.")
-    ] = "balanced",
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="itaclip, sclip, clearclip, naclip, maskclip or clip."),
-    ] = None,
-    stride: Annotated[
-        int | None, typer.Option(help="Step between windows in pixels of the working size.")
-    ] = None,
+    classes: Classes = None,
+    vocabulary: VocabularyFile = None,
+    model: Model = None,
+    checkpoint: Checkpoint = None,
+    activation: Activation = "auto",
+    preset: PresetName = "balanced",
+    recipe: RecipeName = None,
+    stride: Stride = None,
     short_side: Annotated[
         int | None, typer.Option(help="Length in pixels that the short side is resized to.")
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="Weight of auxiliary texts, 0 to 1.")] = None,
+    alpha: Alpha = None,
     margin: Annotated[
         float | None,
         typer.Option(help="Leave pixels unlabelled whose best class leads by less than this."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:N, mps or cpu.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the results.")
     ] = _DEFAULT_FOLDER,
@@ -101,18 +91,8 @@ def segment(
 
     Writes, for each image, a label PNG, an overlay picture with legend, and the legend as JSON.
     """
-    from napari_itaclip.vocabulary.classes import Vocabulary
-
-    if (classes is None) == (vocabulary is None):
-        raise SettingsError(
-            "Say what to look for with either --classes or --vocabulary, for example "
-            '--classes "road, building, sky".'
-        )
-    if model is not None and checkpoint is not None:
-        raise SettingsError("Give either --model or --checkpoint, not both.")
-    words = Vocabulary.parse(classes if classes is not None else vocabulary)
-    if alpha is not None:
-        words = words.with_alpha(alpha)
+    check_one_model(model, checkpoint)
+    words = read_words(classes, vocabulary, alpha)
     chosen = _preset(preset, recipe=recipe, stride=stride, short_side=short_side, margin=margin)
     files = _plan_outputs(images, output, overwrite=overwrite)
 
