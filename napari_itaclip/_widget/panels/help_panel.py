@@ -14,6 +14,7 @@ STEPS: tuple[str, ...] = (
     "2. Press Segment. The first labels are coarse and sharpen while it goes on.",
     "3. Change words, weights or biases: the labels follow at once.",
     "4. Correct with the brush of the labels layer. What you painted is kept by every later run.",
+    "5. Export writes the files of other tools. Batch labels a whole folder.",
 )
 """How to work, in the order of the dock."""
 
